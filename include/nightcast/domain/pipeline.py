@@ -1,0 +1,326 @@
+"""A pipeline as its team declared it: the typed value that `pipeline.yaml` becomes.
+
+These are plain frozen dataclasses; the `spec` room validates files into them, every other room reads them.
+`__pydantic_config__` and the `ValueError`s of `__post_init__` are what the spec room turns into messages with
+file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from typing import Any
+
+from nightcast.domain.contract import FORBID_UNKNOWN, Column, Role
+from nightcast.domain.features import FeatureSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """When nights run. A night's origin is the day before the cron fires, in `timezone`."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    cron: str
+    timezone: str
+    first_night: date  # the first origin
+    catch_up_days: int = 14  # nights older than this when they start end as too_old
+    ready_by: time = time(6, 0)  # local time of day, after the origin, when readers expect the night
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicates:
+    """Groups of rows that arrived again: of the rows with equal `group`, one `version` is kept.
+
+    Looked for within an event day. Rows of the other versions count as duplicates. More than `max_share` of a
+    day's rows stops the night.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    group: tuple[str, ...]
+    version: str  # an integer column that tells deliveries apart
+    keep: str = "last"  # last | first
+    max_share: float = 0.10
+
+    def __post_init__(self) -> None:
+        if self.keep not in ("last", "first"):
+            raise ValueError(f"keep is {self.keep!r}; expected last or first")
+        if not 0 <= self.max_share <= 1:
+            raise ValueError(f"max_share is {self.max_share}; expected a share from 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantineLimits:
+    """How large a share of a day's rows may be set aside: above `warn_share` warned, above `max_share` stopped."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    max_share: float = 0.10
+    warn_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warn_share <= self.max_share <= 1:
+            raise ValueError(f"warn_share {self.warn_share} and max_share {self.max_share}; expected 0 <= warn <= max <= 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where rows come from and what they look like.
+
+    `connection` names the setting NIGHTCAST_SOURCE_<CONNECTION> or an Airflow Connection of that id.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    connection: str
+    columns: Mapping[str, Column]
+    late_arrival: int = 0  # days before the origin's window that are pulled again each night
+    deadline: time = time(6, 0)  # local time on the day after the origin: not there by then stops the night
+    duplicates: Duplicates | None = None
+    quarantine: QuarantineLimits = QuarantineLimits()
+
+    def __post_init__(self) -> None:
+        times = [n for n, c in self.columns.items() if c.role is Role.TIME]
+        if len(times) != 1:
+            raise ValueError(f"{len(times)} columns have role time ({', '.join(times) or 'none'}); expected exactly one")
+        if not any(c.role is Role.KEY for c in self.columns.values()):
+            raise ValueError("no column has role key; expected at least one, it names what is forecast")
+        if self.duplicates:
+            for name in (*self.duplicates.group, self.duplicates.version):
+                if name not in self.columns:
+                    raise ValueError(f"duplicates names column {name!r}; declared are {', '.join(self.columns)}")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the key columns, in declared order."""
+        return tuple(n for n, c in self.columns.items() if c.role is Role.KEY)
+
+    @property
+    def time_column(self) -> str:
+        """Name of the time column."""
+        return next(n for n, c in self.columns.items() if c.role is Role.TIME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A number per entity and day, made from the accepted rows: `sum` of a column, or `count_distinct` of one.
+
+    Decimal columns are summed as integers of their smallest unit. `where` keeps the rows whose column equals the
+    value.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    sum: str | None = None
+    count_distinct: str | None = None
+    where: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.sum is None) == (self.count_distinct is None):
+            raise ValueError("expected exactly one of sum and count_distinct")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Universe:
+    """Which entities are forecast: active (target > 0) on at least so many of the trailing calendar days."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    min_active_days: int
+    trailing_days: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_active_days <= self.trailing_days:
+            raise ValueError(f"min_active_days is {self.min_active_days}; expected 1 to trailing_days ({self.trailing_days})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What is forecast: `target` (a measure), per entity and open day, 1 to `horizon` days after the origin."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    target: str
+    horizon: int
+    universe: Universe
+    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
+    max_missing_days: int = 1  # more missing open days than this among the last seven stop the night
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.horizon <= 366:
+            raise ValueError(f"horizon is {self.horizon}; expected 1 to 366 days")
+        if list(self.quantiles) != sorted(set(self.quantiles)) or not all(0 < q < 1 for q in self.quantiles):
+            raise ValueError(f"quantiles are {list(self.quantiles)}; expected rising levels between 0 and 1")
+        if any(round(q * 100) != q * 100 for q in self.quantiles):
+            raise ValueError(f"quantiles are {list(self.quantiles)}; expected whole percents, they name columns (q10)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calendar:
+    """The extra known-future columns of `calendar.sql`, beside `day` (date) and `open` (boolean)."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Level of an entity at the origin: max(sum of weight * rolling mean over window, floor), in target units."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    blend: Mapping[int, float]  # window in days -> weight
+    floor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Training rows: `origins` origins, `every_days` apart, the newest a horizon before the snapshot's end."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    origins: int = 52
+    every_days: int = 7
+    sample: float = 1.0  # share of rows kept, chosen by a hash of key, origin and target date
+
+    def __post_init__(self) -> None:
+        if self.origins < 2 or self.every_days < 1:
+            raise ValueError(f"origins is {self.origins}, every_days {self.every_days}; expected at least 2 and 1")
+        if not 0 < self.sample <= 1:
+            raise ValueError(f"sample is {self.sample}; expected a share above 0, up to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Split-conformal quantiles: a table of y / prediction by bins of the predicted level.
+
+    The newest `gap_origins + origins` training origins are left out of a first fit; it predicts the older
+    `origins` of them, and the gap keeps their labels apart from those of the fit.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    origins: int = 8
+    gap_origins: int = 2
+    level_bins: int = 20
+    sub_bins: int = 1  # within each level bin, equal-count bins of `sub_bins_of`
+    sub_bins_of: str | None = None  # the name of a feature column, e.g. active_share_units_91
+
+    def __post_init__(self) -> None:
+        if (self.sub_bins > 1) != (self.sub_bins_of is not None):
+            raise ValueError("sub_bins above 1 and sub_bins_of go together")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """How the model is made. `parameters` go to the estimator of `family` as they are."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    family: str  # hist_gradient_boosting
+    parameters: Mapping[str, Any]
+    scale: Scale
+    cap: float | None = None  # training labels are cut at cap * max(blend, 1); never when scoring
+    training: Training = Training()
+    calibration: Calibration = Calibration()
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """Bounds of tonight's forecast total against the last published night's, per open day."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    stop_outside: tuple[float, float] = (0.5, 2.0)
+    warn_outside: tuple[float, float] = (0.8, 1.25)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """Everything a team decides about a forecast. `name` is the folder's name."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    name: str
+    version: int  # of the tables: another key, type or grain needs the next one
+    title: str
+    owner: str
+    schedule: Schedule
+    source: Source
+    measures: Mapping[str, Measure]
+    forecast: Forecast
+    features: tuple[FeatureSpec, ...]
+    model: Model
+    calendar: Calendar = Calendar()
+    audit: Audit = Audit()
+    tags: tuple[str, ...] = ()
+    shards: int = 1
+
+    def __post_init__(self) -> None:
+        if self.forecast.target not in self.measures:
+            raise ValueError(f"forecast.target is {self.forecast.target!r}; measures are {', '.join(self.measures)}")
+        if not 1 <= self.shards <= 256:
+            raise ValueError(f"shards is {self.shards}; expected 1 to 256")
+        for name, measure in self.measures.items():
+            for column in (*filter(None, (measure.sum, measure.count_distinct)), *measure.where):
+                if column not in self.source.columns:
+                    raise ValueError(
+                        f"measure {name} reads column {column!r}; declared are {', '.join(self.source.columns)}"
+                    )
+        for feature in self.features:
+            of = getattr(feature, "of", None)
+            if of is not None and of not in self.measures:
+                raise ValueError(f"feature {feature.feature} is of {of!r}; measures are {', '.join(self.measures)}")
+        columns = [c for f in self.features for c in f.names()]
+        doubled = sorted({c for c in columns if columns.count(c) > 1})
+        if doubled:
+            raise ValueError(f"feature columns declared twice: {', '.join(doubled)}")
+        sub_bins_of = self.model.calibration.sub_bins_of
+        if sub_bins_of is not None and sub_bins_of not in columns:
+            raise ValueError(f"calibration.sub_bins_of is {sub_bins_of!r}; feature columns are {', '.join(columns)}")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the columns that name an entity."""
+        return self.source.keys
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the feature columns in the order in which the model reads them."""
+        return tuple(c for f in self.features for c in f.names())
+
+
+def quantile_column(level: float) -> str:
+    """The column name of a quantile level: 0.1 -> q10."""
+    return f"q{round(level * 100):02d}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineFolder:
+    """A pipeline with the texts beside its `pipeline.yaml`, as `open_run` pins them for a night.
+
+    `files` maps a file name to its text; `digest` is over all of them.
+    """
+
+    pipeline: Pipeline
+    files: Mapping[str, str]
+    digest: str
+
+    @property
+    def extract_sql(self) -> str:
+        """The one SELECT with :window_start and :window_end."""
+        return self.files["extract.sql"]
+
+    @property
+    def calendar_sql(self) -> str | None:
+        """The SELECT of `day`, `open` and the known-future columns, or None: every day is open."""
+        return self.files.get("calendar.sql")
+
+    @property
+    def expectations(self) -> str:
+        """YAML text of the checks."""
+        return self.files["expectations.yaml"]
