@@ -13,6 +13,8 @@
         ├── SourceNotFresh         ask the source's owner for the missing day
         ├── CalendarTooShort       extend the calendar
         ├── NoLiveModel            train one
+        ├── TrainingImpossible     import a longer history, or correct what is learned
+        ├── ForecastImplausible    roll back to the model version before
         ├── BundleRejected         the model file is not the one that was registered, or cannot be trusted
         ├── LakeObjectCorrupt      restore the object
         ├── LakeObjectMissing      restore the object
@@ -89,6 +91,14 @@ class CalendarTooShort(Permanent):
 
 class NoLiveModel(Permanent):
     """No model version was live for this night."""
+
+
+class TrainingImpossible(Permanent):
+    """The history is too short to train on, or holds labels that cannot be learned."""
+
+
+class ForecastImplausible(Permanent):
+    """The model's output is not finite, or far beyond anything it was trained on."""
 
 
 class BundleRejected(Permanent):

@@ -197,8 +197,8 @@ class Training:
 class Calibration:
     """Split-conformal quantiles: a table of y / prediction by bins of the predicted level.
 
-    The newest `gap_origins + origins` training origins are left out of a first fit; it predicts the older
-    `origins` of them, and the gap keeps their labels apart from those of the fit.
+    The newest `origins + gap_origins` training origins are left out of a first fit; it predicts the newest
+    `origins`, and the gap before them keeps their labels apart from those of the fit.
     """
 
     __pydantic_config__ = FORBID_UNKNOWN
