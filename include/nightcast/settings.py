@@ -60,6 +60,11 @@ class Settings:
         """The commit of the running code where the environment knows it (an image); else git is asked."""
         return self._environment.get("NIGHTCAST_CODE_COMMIT") or None
 
+    @property
+    def runbooks_url(self) -> str | None:
+        """Where docs/runbooks/ can be read in a browser; without it, texts name the path in the repository."""
+        return self._environment.get("NIGHTCAST_RUNBOOKS_URL") or None
+
     def first_night(self, pipeline: str) -> str | None:
         """An ISO date that replaces `schedule.first_night` of a pipeline; the demo's replayed dates need it."""
         return self._environment.get(f"NIGHTCAST_FIRST_NIGHT_{pipeline.upper()}") or None
