@@ -10,6 +10,7 @@
         ├── TablesDoNotFit         run `nightcast db apply`
         ├── SettingMissing         set an environment variable
         ├── NightStopped           a gate judged the night bad: look at the checks
+        ├── SourceMismatch         correct extract.sql or the declared columns: they do not fit the source
         ├── SourceNotFresh         ask the source's owner for the missing day
         ├── CalendarTooShort       extend the calendar
         ├── NoLiveModel            train one
@@ -79,6 +80,10 @@ class SettingMissing(Permanent):
 
 class NightStopped(Permanent):
     """A gate judged the night bad; the verdict is stored, the last good night stays published."""
+
+
+class SourceMismatch(Permanent):
+    """What the SQL delivers does not fit what is declared, or the source refuses the SQL."""
 
 
 class SourceNotFresh(Permanent):
