@@ -1,0 +1,193 @@
+"""From a panel to the rows that a model reads. Training and scoring call the same function.
+
+One row per entity, origin and open target date. What each feature means is written in `features`; how a window is
+read in `windows`. Nothing after the origin is read from the panel, and nothing after origin + horizon from the
+calendar: so a training row sees exactly what a night would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nightcast.domain.calendar_view import ONE_DAY, CalendarView, Day, as_day, closed_runs
+from nightcast.domain.pipeline import Pipeline, Scale
+from nightcast.domain.universe import universe
+from nightcast.domain.windows import Floats, History, Past, quotient, weekdays
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureRows:
+    """Rows for a model, ordered by entity and target date.
+
+    `x` is float32 (rows, names), NaN where a feature has no value. `entity` indexes the cube's keys. `scale` is the
+    entity's level at the origin in target units, `blend` the same before its floor.
+    """
+
+    names: tuple[str, ...]
+    origin: np.datetime64
+    x: npt.NDArray[np.float32]
+    entity: npt.NDArray[np.intp]
+    target: npt.NDArray[np.datetime64]
+    horizon: npt.NDArray[np.int16]
+    scale: Floats
+    blend: Floats
+
+    def __len__(self) -> int:
+        return len(self.entity)
+
+    def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> FeatureRows:
+        """Some of the rows, by index or by flag."""
+        return FeatureRows(
+            names=self.names,
+            origin=self.origin,
+            x=self.x[rows],
+            entity=self.entity[rows],
+            target=self.target[rows],
+            horizon=self.horizon[rows],
+            scale=self.scale[rows],
+            blend=self.blend[rows],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Scene:
+    """What the features of one origin are computed from. Targets are the open days of the horizon."""
+
+    past: Past
+    scale: Floats
+    targets: npt.NDArray[np.datetime64]
+    weekday: npt.NDArray[np.int64]
+    known: Mapping[str, Floats]  # columns of the target dates, the engine's own and the calendar's
+
+
+def scoring_rows(history: History, calendar: CalendarView, origin: Day, pipeline: Pipeline) -> FeatureRows:
+    """The rows of a night: every entity of the universe at the origin, every open day of the horizon."""
+    return feature_matrix(history, calendar, origin, universe(history, origin, pipeline.forecast), pipeline)
+
+
+def feature_matrix(
+    history: History,
+    calendar: CalendarView,
+    origin: Day,
+    entities: npt.NDArray[np.intp],
+    pipeline: Pipeline,
+) -> FeatureRows:
+    """Features of some entities at one origin, in the order of `pipeline.feature_names`.
+
+    The calendar must cover the cube's first day to origin + horizon, else `CalendarTooShort`.
+    """
+    at = as_day(origin)
+    past = Past(history, at, entities)
+    targets, known = _horizon(calendar, past.days[0], at, pipeline)
+    blend = _blend(past, pipeline.forecast.target, pipeline.model.scale)
+    scale = np.maximum(blend, pipeline.model.scale.floor)
+    scene = _Scene(past=past, scale=scale, targets=targets, weekday=weekdays(targets), known=known)
+    x = np.empty((len(entities), len(targets), len(pipeline.feature_names)), dtype=np.float32)
+    columns = [c for f in pipeline.features for c in _BLOCKS[f.feature](scene, f)]
+    for i, column in enumerate(columns):
+        x[:, :, i] = column
+    repeat = len(targets)
+    return FeatureRows(
+        names=pipeline.feature_names,
+        origin=at,
+        x=x.reshape(len(entities) * repeat, len(pipeline.feature_names)),
+        entity=np.repeat(entities, repeat),
+        target=np.tile(targets, len(entities)),
+        horizon=np.tile(((targets - at) // ONE_DAY).astype(np.int16), len(entities)),
+        scale=np.repeat(scale, repeat),
+        blend=np.repeat(blend, repeat),
+    )
+
+
+def _horizon(
+    calendar: CalendarView, first: np.datetime64, origin: np.datetime64, pipeline: Pipeline
+) -> tuple[npt.NDArray[np.datetime64], dict[str, Floats]]:
+    """The open days of the horizon, and every column of them that is known at the origin."""
+    seen = calendar.between(min(first, origin + ONE_DAY), origin + pipeline.forecast.horizon * ONE_DAY)
+    before, after = closed_runs(seen.open)
+    ours = (seen.days > origin) & seen.open
+    known = {
+        "weekday": weekdays(seen.days),
+        "horizon": (seen.days - origin) // ONE_DAY,
+        "closed_before": before,
+        "closed_after": after,
+    }
+    declared = [c for f in pipeline.features if f.feature == "known_future" for c in f.columns]
+    columns = {name: seen.column(name) for name in declared} | known
+    return seen.days[ours], {name: values[ours].astype(np.float64) for name, values in columns.items()}
+
+
+def _blend(past: Past, target: str, scale: Scale) -> Floats:
+    """Weighted sum of rolling means; a window without a day that counts adds nothing."""
+    total = np.zeros(past.size)
+    for days, weight in sorted(scale.blend.items()):
+        total += weight * np.nan_to_num(past.mean(target, days))
+    return total
+
+
+# A block returns a feature's columns. A column has the shape (entities, targets), (entities, 1) or (1, targets).
+def _windowed(statistic: Callable[[Past, str, int], Floats]) -> Callable[[_Scene, Any], list[Floats]]:
+    return lambda scene, f: [statistic(scene.past, f.of, w)[:, None] for w in f.windows]
+
+
+def _scaled_mean(scene: _Scene, f: Any) -> list[Floats]:
+    return [(scene.past.mean(f.of, w) / scene.scale)[:, None] for w in f.windows]
+
+
+def _mean_ratio(scene: _Scene, f: Any) -> list[Floats]:
+    return [quotient(scene.past.mean(f.of, a), scene.past.mean(f.of, b))[:, None] for a, b in f.windows]
+
+
+def _total_ratio(scene: _Scene, f: Any) -> list[Floats]:
+    return [quotient([[scene.past.total_mean(f.of, a)]], scene.past.total_mean(f.of, b)) for a, b in f.windows]
+
+
+def _same_weekday_mean(scene: _Scene, f: Any) -> list[Floats]:
+    return [_by_weekday(scene, partial(scene.past.weekday_mean, f.of, occurrences=n)) for n in f.occurrences]
+
+
+def _total_weekday_share(scene: _Scene, f: Any) -> list[Floats]:
+    mean = scene.past.total_mean(f.of, f.window)
+    return [_by_weekday(scene, lambda day: quotient([scene.past.total_weekday_mean(f.of, day, f.occurrences)], mean))]
+
+
+def _by_weekday(scene: _Scene, column: Callable[[int], Floats]) -> Floats:
+    """One column per target date, computed once per weekday."""
+    made = {int(day): column(int(day)) for day in np.unique(scene.weekday)}
+    return np.stack([made[int(day)] for day in scene.weekday], axis=1) if made else np.empty((1, 0))
+
+
+def _days_since_active(scene: _Scene, f: Any) -> list[Floats]:
+    return [np.minimum(scene.past.days_since_active(f.of), f.cap)[:, None]]
+
+
+def _age(scene: _Scene, f: Any) -> list[Floats]:
+    return [np.minimum(scene.past.age(f.of), f.cap)[:, None]]
+
+
+def _known(scene: _Scene, f: Any) -> list[Floats]:
+    return [scene.known[name][None, :] for name in f.columns]
+
+
+_BLOCKS: dict[str, Callable[[_Scene, Any], list[Floats]]] = {
+    "rolling_mean": _windowed(Past.mean),
+    "rolling_max": _windowed(Past.maximum),
+    "active_share": _windowed(Past.active_share),
+    "active_mean": _windowed(Past.active_mean),
+    "coefficient_of_variation": _windowed(Past.variation),
+    "scaled_mean": _scaled_mean,
+    "mean_ratio": _mean_ratio,
+    "total_ratio": _total_ratio,
+    "same_weekday_mean": _same_weekday_mean,
+    "total_weekday_share": _total_weekday_share,
+    "days_since_active": _days_since_active,
+    "age": _age,
+    "calendar": _known,
+    "known_future": _known,
+}
