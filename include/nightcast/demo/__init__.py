@@ -1,0 +1,1 @@
+"""The demo: real retail data, replayed so that its nights happen now."""
