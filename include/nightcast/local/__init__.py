@@ -1,0 +1,1 @@
+"""One machine: a private Postgres, the processes of Airflow under a supervisor, and their settings."""

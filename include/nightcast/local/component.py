@@ -1,0 +1,108 @@
+"""The parts of one machine, and what the supervisor runs for each: `python -m nightcast.local.component NAME`.
+
+A part waits for what it needs, then its program runs in the foreground under a keeper.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+
+from nightcast.errors import NightcastError, SettingMissing
+from nightcast.local import airflow, environment, postgres
+from nightcast.local.keeper import Keeper, Program
+from nightcast.local.state import Local, existing
+
+DRAIN_OF_TASKS = 120.0  # seconds: longer than the longest shard; a task that takes longer is tried again after a start
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part: the program's arguments after `airflow`, what it waits for, and how long it may take to stop.
+
+    Parts with a lower `rank` are needed by those with a higher one, and are stopped after them.
+    """
+
+    name: str
+    rank: int
+    drain: float
+    needs: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+
+
+COMPONENTS = {
+    part.name: part
+    for part in (
+        Component("postgres", 1, 60.0),
+        Component("api-server", 2, 20.0, ("postgres",), ("api-server",)),
+        # Without the flag, these two serve their logs on all network interfaces.
+        Component("triggerer", 3, 20.0, ("postgres",), ("triggerer", "--skip-serve-logs")),
+        Component("dag-processor", 3, 20.0, ("postgres",), ("dag-processor",)),
+        # A task that starts while the api-server does not answer is lost, hence the wait.
+        Component("scheduler", 4, DRAIN_OF_TASKS, ("postgres", "api-server"), ("scheduler", "--skip-serve-logs")),
+    )
+}
+
+
+def main() -> int:
+    """Keep the part that the command line names."""
+    part = COMPONENTS[sys.argv[1]]
+    local = existing()
+    if local is None:
+        raise SettingMissing("there is no state folder; expected NIGHTCAST_STATE to name one that `make demo` made")
+    keeper = Keeper(part.name, local.run)
+    keeper.take_over()
+    settings = environment.load(local)["components"]
+    inherited = environment.inherited(os.environ)
+    waiting_for = ""
+    while not keeper.should_stop():
+        lacking = next((need for need in part.needs if not _is_there(need, local, settings)), None)
+        if lacking is None:
+            keeper.keep(_program(part, local, inherited | settings))
+            break
+        if lacking != waiting_for:
+            keeper.say(f"waits for {lacking}")
+            waiting_for = lacking
+        keeper.pause(0.25)
+    return 0
+
+
+def _program(part: Component, local: Local, settings: Mapping[str, str]) -> Program:
+    if part.name == "postgres":
+        server = postgres.foreground(local.postgres, local.ports["postgres"])
+        # SIGINT is its fast shutdown: sessions are ended, nothing committed is lost.
+        # Run in the root folder: user nobody may be kept out of any other.
+        return Program(server.command, server.environment, Path("/"), signal.SIGINT, part.drain, server.identity)
+    command = [sys.executable, "-m", "airflow", *part.arguments]
+    return Program(command, settings, local.airflow_home, drain=part.drain)
+
+
+def _is_there(need: str, local: Local, settings: Mapping[str, str]) -> bool:
+    """Whether what a part needs answers, and is ours: it knows our passwords."""
+    if need == "postgres":
+        return postgres_answers(settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    server = airflow.client(local)
+    return server.health().get("metadatabase") == "healthy" and server.is_ours()
+
+
+def postgres_answers(url: str) -> bool:
+    """Whether a login to this database succeeds."""
+    try:
+        with closing(psycopg2.connect(url.replace("postgresql+psycopg2:", "postgresql:", 1), connect_timeout=5)):
+            return True
+    except psycopg2.OperationalError:
+        return False
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except NightcastError as error:  # the supervisor tries again
+        sys.exit(str(error))

@@ -1,0 +1,189 @@
+"""The environment of the processes of one machine: settings of the engine and of Airflow, and nothing by accident.
+
+Three sources, the later wins: defaults of this machine, the file `.env` in the checkout, real variables. What steers
+Python, Postgres clients or Airflow in the user's shell does not get through.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from nightcast.errors import SettingMissing
+from nightcast.local.place import Place, place_of
+from nightcast.local.state import CHECKOUT, LOGINS, Local, write_private
+
+AIRFLOW_ROLES = {"admin": "admin", "operator": "op", "viewer": "viewer"}  # SimpleAuthManager's names
+FOREIGN = ("AIRFLOW", "PG", "_AIRFLOW")  # prefixes of what a user's shell may hold for other programs
+FOREIGN_NAMES = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV")
+NOT_FOR_NIGHTS = ("NIGHTCAST_OWNER_URL", "NIGHTCAST_POSTGRES_URL")  # rights that no night needs
+PARALLELISM = 4  # LocalExecutor keeps as many processes, also when idle
+
+
+def user_environment(environment: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> dict[str, str]:
+    """The caller's variables over those of the file `.env`, where there is one."""
+    return read_env_file(checkout / ".env") | dict(environment)
+
+
+def read_env_file(file: Path) -> dict[str, str]:
+    """`NAME=value` lines of a file; empty where there is none. A value may be quoted; nothing is expanded.
+
+    Raises:
+        SettingMissing: a line is neither that, nor empty, nor a comment.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(file.read_text().splitlines() if file.exists() else [], 1):
+        name, equals, value = (part.strip() for part in line.strip().removeprefix("export ").partition("="))
+        if not name or name.startswith("#"):
+            continue
+        if not equals or not name.isidentifier():
+            raise SettingMissing(f"{file}:{number} is {line.strip()!r}; expected NAME=value")
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        found[name] = value
+    return found
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """What may pass from the user's shell to our processes: everything but what steers other programs, or us."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith((*FOREIGN, "NIGHTCAST_")) and name not in FOREIGN_NAMES
+    }
+
+
+def engine_settings(local: Local, environment: Mapping[str, str]) -> dict[str, str]:
+    """NIGHTCAST_ variables for nights: this machine's defaults under those that the user set."""
+    place = place_of(local, environment)
+    defaults = {
+        "NIGHTCAST_DATABASE_URL": place.url("nightcast_writer", local.password("nightcast_writer"), "nightcast"),
+        "NIGHTCAST_LAKE": str(local.lake),
+        "NIGHTCAST_PIPELINES": str(local.checkout / "include/pipelines"),
+        "NIGHTCAST_SOURCE_RETAIL": place.url("source_reader", local.password("source_reader"), "retail"),
+        "NIGHTCAST_STATE": str(local.folder),
+    }
+    chosen = {
+        name: value
+        for name, value in environment.items()
+        if name.startswith("NIGHTCAST_") and value and name not in (*NOT_FOR_NIGHTS, "NIGHTCAST_STATE")
+    }
+    return defaults | chosen
+
+
+def owner_settings(local: Local, environment: Mapping[str, str]) -> dict[str, str]:
+    """What `db apply` needs beside the settings of nights."""
+    place = place_of(local, environment)
+    default = place.url("nightcast_owner", local.password("nightcast_owner"), "nightcast")
+    return {"NIGHTCAST_OWNER_URL": environment.get("NIGHTCAST_OWNER_URL") or default}
+
+
+def airflow_settings(local: Local, place: Place) -> dict[str, str]:
+    """Airflow's configuration. Where the default is left alone, nothing is said."""
+    logs = local.logs / "airflow"
+    sections: dict[str, dict[str, object]] = {
+        "core": {
+            "executor": "LocalExecutor",
+            "parallelism": PARALLELISM,
+            "load_examples": False,
+            "dags_folder": local.checkout / "dags",
+            "plugins_folder": local.checkout / "plugins",
+            "dags_are_paused_at_creation": True,
+            "fernet_key": local.secrets["fernet_key"],
+            "hostname_callable": "socket.gethostname",  # the default asks a name server
+            "execution_api_server_url": f"{local.api_url}/execution/",
+            "simple_auth_manager_users": ",".join(f"{user}:{AIRFLOW_ROLES[user]}" for user in LOGINS),
+            "simple_auth_manager_passwords_file": passwords_file(local),
+        },
+        "database": {"sql_alchemy_conn": place.url("airflow", local.password("airflow"), "airflow")},
+        "api": {
+            "host": "127.0.0.1",
+            "port": local.ports["api"],
+            "base_url": local.api_url,
+            "secret_key": local.secrets["api_secret"],
+            "instance_name": "Nightcast",
+        },
+        "api_auth": {"jwt_secret": local.secrets["jwt_secret"]},
+        "logging": {
+            "base_log_folder": logs,
+            "dag_processor_child_process_log_directory": logs / "dag_processor",
+            "logging_level": "INFO",
+        },
+        "scheduler": {
+            "scheduler_idle_sleep_time": 0.25,  # a second between steps would be most of a night's time
+            "task_instance_heartbeat_timeout": 60,
+        },
+        # A failed task is reported at the next heartbeat; a task may start while the api-server restarts.
+        "workers": {"min_heartbeat_interval": 1, "execution_api_retries": 10},
+        "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 15},  # an edit is seen this soon
+    }
+    variables = {
+        f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
+        for section, options in sections.items()
+        for name, value in options.items()
+    }
+    return {"AIRFLOW_HOME": str(local.airflow_home), **variables}
+
+
+def process_settings(local: Local, environment: Mapping[str, str]) -> dict[str, str]:
+    """What Python and its libraries need to know."""
+    path = [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
+    found = {
+        "PATH": os.pathsep.join(path),
+        "PYTHONPATH": str(local.checkout / "include"),
+        "PYTHONUNBUFFERED": "1",
+        # Threads of numeric libraries in one task; several tasks share the machine.
+        "OMP_NUM_THREADS": environment.get("OMP_NUM_THREADS") or str(min(4, os.cpu_count() or 1)),
+        "NO_PROXY": ",".join(filter(None, [environment.get("NO_PROXY"), "127.0.0.1", "localhost"])),
+    }
+    if sys.platform == "darwin":  # forked tasks otherwise die in Apple's frameworks
+        found |= {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES", "no_proxy": "*"}
+    return found
+
+
+def component_settings(
+    local: Local, environment: Mapping[str, str], extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Every variable that we give to Airflow's components and so to every task. `extra` wins."""
+    return {
+        **process_settings(local, environment),
+        **airflow_settings(local, place_of(local, environment)),
+        **engine_settings(local, environment),
+        **(extra or {}),
+    }
+
+
+def save(local: Local, components: Mapping[str, str], owner: Mapping[str, str]) -> None:
+    """Keep the components' variables for their restarts, and the owner's beside them for the command line."""
+    kept = {"components": dict(sorted(components.items())), "owner": dict(owner)}
+    write_private(local.environment_file, json.dumps(kept, indent=1))
+
+
+def load(local: Local) -> dict[str, dict[str, str]]:
+    """The variables of `components` and of the `owner` as the last start kept them; empty before the first."""
+    file = local.environment_file
+    found: dict[str, dict[str, str]] = json.loads(file.read_text()) if file.exists() else {}
+    return {"components": found.get("components", {}), "owner": found.get("owner", {})}
+
+
+def shell_environment(local: Local, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the operator's command line: the components' and the owner's URL; real variables win."""
+    kept = load(local)
+    chosen = {name: value for name, value in environment.items() if name.startswith("NIGHTCAST_") and value}
+    settings = kept["components"] or component_settings(local, environment)
+    owner = kept["owner"] or owner_settings(local, environment)
+    return inherited(environment) | settings | owner | chosen
+
+
+def passwords_file(local: Local) -> Path:
+    """Where Airflow reads the passwords of its web users."""
+    return local.airflow_home / "passwords.json"
+
+
+def write_passwords(local: Local) -> None:
+    """Write the web users' passwords before Airflow makes its own, readable by everybody."""
+    local.airflow_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(passwords_file(local), json.dumps({user: local.login(user) for user in LOGINS}) + "\n")
