@@ -1,0 +1,1 @@
+"""`nightcast`: the same steps from a shell, and what the run record says, in one screen."""

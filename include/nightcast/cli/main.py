@@ -1,0 +1,161 @@
+"""The command line. Every command is a thin door to a step or to the store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+
+from nightcast.cli import database, inspecting, linting, working
+from nightcast.errors import NightcastError
+from nightcast.settings import from_environment
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Nightcast: what ran, why it stopped, and the same steps by hand.",
+)
+db = typer.Typer(no_args_is_help=True, help="The tables of Nightcast and of its pipelines.")
+app.add_typer(db, name="db")
+
+Name = Annotated[str, typer.Argument(metavar="PIPELINE", help="Name of the pipeline's folder.")]
+Run = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run, from `nightcast runs`.")]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """An error of ours is one message and its runbook; anything else is a defect and keeps its traceback."""
+    try:
+        yield
+    except NightcastError as error:
+        print(f"{type(error).__name__}: {error}\nRunbook: docs/runbooks/{error.runbook}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@app.command()
+def runs(
+    pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
+    all_kinds: Annotated[bool, typer.Option("--all", help="Imports, trainings and trials too.")] = False,
+) -> None:
+    """List nights: state, counts, model version."""
+    with _explained():
+        inspecting.runs(from_environment(os.environ), pipeline, limit, all_kinds=all_kinds)
+
+
+@app.command()
+def show(run: Run) -> None:
+    """One run in one screen: what happened, what readers see, pins, counts, checks, timings."""
+    with _explained():
+        inspecting.show(from_environment(os.environ), run)
+
+
+@app.command()
+def explain(
+    pipeline: Name,
+    key: Annotated[str, typer.Argument(help="The key; of several columns: a=1,b=2.")],
+    target_date: Annotated[str, typer.Argument(metavar="TARGET_DATE", help="YYYY-MM-DD")],
+    origin: Annotated[str | None, typer.Option(help="The forecast made then (default: the newest).")] = None,
+) -> None:
+    """From one published prediction to its features, model, snapshot and code."""
+    with _explained():
+        made = date.fromisoformat(origin) if origin else None
+        inspecting.explain(from_environment(os.environ), pipeline, key, date.fromisoformat(target_date), made)
+
+
+@app.command()
+def reproduce(
+    run: Run,
+    threads: Annotated[int | None, typer.Option(help="Threads of the model (default: all).")] = None,
+    shards: Annotated[int | None, typer.Option(help="Shards (default: as declared).")] = None,
+) -> None:
+    """Score a run again from its snapshot and its bundle, and compare every byte."""
+    with _explained():
+        working.reproduce(from_environment(os.environ), run, threads, shards)
+
+
+@app.command("try")
+def try_(
+    pipeline: Name,
+    origin: Annotated[str, typer.Option(help="The night to try, YYYY-MM-DD.")],
+) -> None:
+    """A night with the folder as it is now that publishes nothing: checks, sample, difference to what is published."""
+    with _explained():
+        working.try_(from_environment(os.environ), pipeline, date.fromisoformat(origin), _clock)
+
+
+@app.command()
+def night(
+    pipeline: Name,
+    origin: Annotated[str, typer.Option(help="The night, YYYY-MM-DD.")],
+    mode: Annotated[str, typer.Option(help="known_then: as known that night; known_now: look anew.")] = "known_then",
+) -> None:
+    """Run and publish one night in this process, without Airflow."""
+    with _explained():
+        working.night(from_environment(os.environ), pipeline, date.fromisoformat(origin), mode, _clock)
+
+
+@app.command()
+def step(
+    name: Annotated[str, typer.Argument(help="Name of the step, as in the DAG.")],
+    run: Annotated[int, typer.Option(help="The run to work on.")],
+    shard: Annotated[int, typer.Option(help="For predict.")] = 0,
+) -> None:
+    """Run one step of an open, stopped or failed run in this process."""
+    with _explained():
+        working.step(from_environment(os.environ), name, run, shard, _clock)
+
+
+@app.command("import")
+def import_(
+    pipeline: Name,
+    first: Annotated[str, typer.Option(help="First event day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option(help="Last event day, YYYY-MM-DD.")],
+) -> None:
+    """Take in the history before the first night; limits warn instead of stopping."""
+    with _explained():
+        working.import_(from_environment(os.environ), pipeline, first, last, _clock)
+
+
+@app.command()
+def train(
+    pipeline: Name,
+    through: Annotated[str | None, typer.Option(help="Last day the model may know (default: newest accepted).")] = None,
+    reason: Annotated[str, typer.Option(help="Goes into the ledger.")] = "",
+) -> None:
+    """Make and register a model version in this process, without Airflow."""
+    with _explained():
+        working.train(from_environment(os.environ), pipeline, through, reason, _clock)
+
+
+@app.command()
+def lint(
+    pipelines: Annotated[list[str] | None, typer.Argument(help="Only these (default: all).")] = None,
+) -> None:
+    """Check the pipelines' folders as CI does: spec, SQL parameters, expectations."""
+    with _explained():
+        linting.lint(from_environment(os.environ), pipelines or [])
+
+
+@db.command()
+def plan(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None) -> None:
+    """Show what `db apply` would do."""
+    with _explained():
+        database.plan(from_environment(os.environ), pipeline)
+
+
+@db.command()
+def apply(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None) -> None:
+    """Make or extend the tables, views, comments and grants, as their owner."""
+    with _explained():
+        database.apply(from_environment(os.environ), pipeline)

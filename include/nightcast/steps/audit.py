@@ -1,0 +1,97 @@
+"""Judge what was predicted before anybody can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from nightcast import checks
+from nightcast.domain import gates
+from nightcast.domain.calendar_view import calendar_view
+from nightcast.domain.manifest import Manifest
+from nightcast.domain.night import RunState, StepState
+from nightcast.domain.universe import universe
+from nightcast.domain.verdict import CheckResult, judge
+from nightcast.domain.windows import History
+from nightcast.errors import NightStopped
+from nightcast.steps.rooms import Clock, Rooms
+from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, over
+from nightcast.steps.snapshot import load_cube, load_manifest
+from nightcast.store import checks as check_store
+from nightcast.store import fence, predictions, publication, runs
+
+
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+    """Check that every expected key is there on every open day once, that numbers are sane, and that all adds up.
+
+    What is expected is computed here anew from the snapshot, not taken from `predict`.
+
+    Raises:
+        NightStopped: a check failed or could not run; the last good night stays published.
+    """
+    if done := over(night, rooms):
+        return done
+    with attempt(night, rooms, "audit") as trial:
+        expectations = checks.load(trial.folder.expectations)
+        manifest = load_manifest(rooms.lake, str(trial.run.manifest_digest))
+        keys, days = expected(trial, manifest, rooms)
+        with rooms.transaction() as tx:
+            results, facts = _results(tx, trial, keys, days, expectations)
+        declared = [*gates.AUDIT_IDS, *(e.id for e in expectations.predictions)]
+        verdict = judge(results, declared)
+        with committing(trial, rooms) as tx:
+            check_store.replace(tx, trial.run.run_id, "audit", results)
+            runs.count(tx, trial.run.run_id, expected=facts["expected"], predictions=facts["rows"])
+            if verdict.passed:
+                runs.pin(tx, trial.run.run_id, row_digest=facts["digest"])
+                finish(tx, trial, counts=facts, result=facts)
+            else:
+                runs.finish(tx, trial.run.run_id, RunState.STOPPED, verdict.summary)
+                finish(tx, trial, counts=facts, result={}, state=StepState.STOPPED)
+        if not verdict.passed:
+            raise NightStopped(f"audit stopped {trial.run.pipeline} {trial.run.origin}: {verdict.summary}")
+        return night_result(trial.run, trial.folder, **facts)
+
+
+def expected(trial: Attempt, manifest: Manifest, rooms: Rooms) -> tuple[pa.Table, list[date]]:
+    """The keys of the universe at the origin, and the open days of the horizon."""
+    cube = load_cube(rooms.lake, manifest, trial.folder)
+    members = universe(History(cube), manifest.origin, trial.folder.pipeline.forecast)
+    days = [c.day for c in manifest.calendar if c.open and c.day > manifest.origin]
+    calendar_view(manifest.calendar)  # refuses gaps
+    return cube.keys.take(pa.array(members)), days
+
+
+def _results(
+    tx: Connection, trial: Attempt, keys: pa.Table, days: list[date], expectations: checks.Expectations
+) -> tuple[list[CheckResult], dict[str, Any]]:
+    pipeline, run_id = trial.folder.pipeline, trial.run.run_id
+    numbers = predictions.aggregates(tx, pipeline, run_id)
+    complete = predictions.completeness(tx, pipeline, run_id, keys, days)
+    steps = fence.results_of(tx, run_id, "predict")
+    last = publication.before(tx, pipeline.name, trial.run.origin)
+    results = gates.audit(
+        asdict(numbers) | {"shards_done": len(steps)},
+        asdict(complete),
+        keys=keys.num_rows,
+        days=len(days),
+        shards=pipeline.shards,
+    )
+    before = predictions.totals_by_day(tx, pipeline, last.run_id) if last else {}
+    results += gates.totals(predictions.totals_by_day(tx, pipeline, run_id), before, pipeline.audit)
+    if expectations.predictions:
+        table = predictions.of_run(tx, pipeline, run_id)
+        results += [o.result for o in checks.run(expectations.predictions, table, {}, scope="")]
+    facts = {
+        "rows": numbers.rows,
+        "expected": complete.expected,
+        "keys": keys.num_rows,
+        "open_days": len(days),
+        "digest": predictions.row_digest(tx, pipeline, run_id),
+    }
+    return results, facts

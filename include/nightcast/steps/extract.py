@@ -1,0 +1,65 @@
+"""Copy the window's rows out of the source: one immutable object per event day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date, timedelta
+from typing import Any
+
+from nightcast import source
+from nightcast.domain.night import RunKind, Window
+from nightcast.domain.pipeline import PipelineFolder
+from nightcast.lake import StoredDay, write_days
+from nightcast.steps.rooms import Clock, Rooms
+from nightcast.steps.running import attempt, committing, finish, night_result, origin_of, over
+from nightcast.steps.taking_in import Extracted
+from nightcast.store import intake
+
+
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001 - all steps are called alike
+    """Pull every day of the window; hand on those whose rows are new or differ from the newest revision.
+
+    A trial hands on all of them, because its checks may be others. A run whose snapshot is pinned already pulls nothing.
+    """
+    if done := over(night, rooms):
+        return done
+    with attempt(night, rooms, "extract") as trial:
+        window = trial.run.window
+        days: list[Extracted] = []
+        pulled: Mapping[date, StoredDay] = {}
+        if trial.run.manifest_digest is None and window is not None:
+            pulled = pull(trial.folder, window, rooms)
+            with rooms.transaction() as tx:
+                known = intake.newest(tx, trial.run.pipeline, window.start, window.end, known_at=origin_of(night))
+            days = news(pulled, {} if trial.run.kind is RunKind.TRY else known)
+        counts = {"days_read": len(pulled), "rows_read": sum(d.rows for d in pulled.values()), "days_new": len(days)}
+        result = {"days": [asdict(d) | {"day": d.day.isoformat()} for d in days]}
+        with committing(trial, rooms) as tx:
+            finish(tx, trial, counts=counts, result=result)
+        return night_result(trial.run, trial.folder, **counts)
+
+
+def pull(folder: PipelineFolder, window: Window, rooms: Rooms) -> dict[date, StoredDay]:
+    """All rows of a window, in the lake: event day -> object. Days without rows are not in it."""
+    pipeline = folder.pipeline
+    values = {"window_start": window.start, "window_end": window.end + timedelta(days=1)}
+    url = rooms.settings.source_url(pipeline.source.connection)
+    return write_days(
+        rooms.lake, source.read(url, folder.extract_sql, values, pipeline.source.columns), pipeline.source
+    )
+
+
+def news(pulled: Mapping[date, StoredDay], known: Mapping[date, intake.Revision]) -> list[Extracted]:
+    """The days that are not yet known, were not accepted, or have other rows than we know: those are restated."""
+    found = []
+    for day, stored in sorted(pulled.items()):
+        old = known.get(day)
+        same = old is not None and old.content_digest == stored.content
+        if same and old is not None and old.state is not intake.IntakeState.REJECTED:
+            continue
+        restated = old is not None and old.content_digest is not None and not same
+        found.append(
+            Extracted(day=day, content=stored.content, raw_object=stored.object, rows=stored.rows, restated=restated)
+        )
+    return found

@@ -1,0 +1,39 @@
+"""Record that a run could not go on: Airflow knows it, the run record must too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nightcast.domain.night import RunState
+from nightcast.steps.rooms import Clock, Rooms
+from nightcast.store import runs
+
+
+def record(
+    subject: Mapping[str, Any],
+    step: str,
+    error: BaseException,
+    rooms: Rooms,
+    clock: Clock,
+    *,
+    final: bool,
+) -> None:
+    """Mark an open run as failed when no further try follows. A run that ended otherwise keeps its state.
+
+    `subject` is what `open_run` returned, or what it was asked for where it did not come so far.
+    """
+    if not final or step.startswith("monitor_"):
+        return
+    with rooms.transaction() as tx:
+        run = _run_of(tx, subject)
+        if run is not None and run.state is RunState.OPEN:
+            runs.finish(tx, run.run_id, RunState.FAILED, f"{step}: {type(error).__name__}: {error}"[:4000])
+
+
+def _run_of(tx: Any, subject: Mapping[str, Any]) -> runs.Run | None:
+    if subject.get("run_id"):
+        return runs.get(tx, subject["run_id"])
+    if subject.get("scheduler_run_id"):
+        return runs.find(tx, subject["pipeline"], subject["scheduler_run_id"])
+    return None

@@ -1,0 +1,114 @@
+"""Open a night's run and pin what it is made from: spec, window, model version, code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from nightcast import models, spec
+from nightcast.domain.night import TERMINAL, RunKind, RunMode, RunState
+from nightcast.domain.pipeline import PipelineFolder
+from nightcast.errors import NightRefused, NoLiveModel
+from nightcast.steps.code_version import code_version
+from nightcast.steps.rooms import Clock, Rooms
+from nightcast.steps.running import night_result, published_run
+from nightcast.store import layout, runs
+from nightcast.store import models as registry
+
+
+def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
+    """Open the run that is asked for, or return the one that this request opened before.
+
+    `request`: pipeline, partition_key (the origin, ISO), scheduler_run_id (None from a shell), mode (None: known_then),
+    kind (None: night), scheduled (True: the schedule asked, so that a night that is too old is only recorded).
+    A night that is published and asked for again is served from its own pins; only `known_now` looks anew.
+
+    Raises:
+        NightRefused: no partition key, or not a date, or a date that is not over.
+        NoLiveModel: no model version served that origin.
+        SpecError, TablesDoNotFit: the folder, or the tables, are wrong.
+    """
+    origin = _origin(request)
+    folder = folder_of(request["pipeline"], rooms)
+    _refuse_future(origin, folder, clock)
+    kind, mode = RunKind(request.get("kind") or RunKind.NIGHT), RunMode(request.get("mode") or RunMode.KNOWN_THEN)
+    spec_digest = rooms.lake.put_json(dict(folder.files))
+    with rooms.transaction() as tx:
+        layout.fits(tx, folder.pipeline)
+        opened = runs.open_run(tx, folder.pipeline.name, origin, kind, mode, request.get("scheduler_run_id"))
+        if opened.state in TERMINAL:
+            return _over(opened, folder)
+        if opened.state is not RunState.OPEN:
+            opened = runs.resume(tx, opened.run_id)
+        if request.get("scheduled") and _too_old(origin, folder, clock):
+            reason = f"older than catch_up_days ({folder.pipeline.schedule.catch_up_days}) when it started"
+            return _over(runs.finish(tx, opened.run_id, RunState.TOO_OLD, reason), folder)
+        opened = _pinned(tx, opened, folder, spec_digest, rooms)
+        return night_result(opened, folder)
+
+
+def folder_of(pipeline: str, rooms: Rooms) -> PipelineFolder:
+    """A pipeline's folder as it is on the disk now."""
+    return spec.load_folder(rooms.settings.pipelines / pipeline)
+
+
+def _pinned(tx: Connection, opened: runs.Run, folder: PipelineFolder, spec_digest: str, rooms: Rooms) -> runs.Run:
+    code = code_version(rooms.settings)
+    environment = {"code_commit": code.commit, "code_dirty": code.dirty, "environment": models.environment()}
+    earlier = published_run(tx, opened)
+    if earlier and opened.kind is RunKind.NIGHT and opened.mode is RunMode.KNOWN_THEN:
+        kept = ("spec_digest", "model_version", "manifest_digest", "look_ahead", "window_start", "window_end")
+        return runs.pin(tx, opened.run_id, **environment, **{name: getattr(earlier, name) for name in kept})
+    model = registry.model_as_of(tx, opened.pipeline, opened.origin)
+    if model is None:
+        raise NoLiveModel(
+            f"no model version of {opened.pipeline} was live on {opened.origin}; expected one. Train one: trigger the DAG "
+            f"{opened.pipeline}_retraining, or run `nightcast train {opened.pipeline} --through DATE`"
+        )
+    return runs.pin(
+        tx,
+        opened.run_id,
+        spec_digest=spec_digest,
+        model_version=model.version,
+        manifest_digest=None,
+        look_ahead=model.trained_through > opened.origin,
+        window_start=opened.origin - timedelta(days=folder.pipeline.source.late_arrival),
+        window_end=opened.origin,
+        **environment,
+    )
+
+
+def _origin(request: Mapping[str, Any]) -> date:
+    key = request.get("partition_key")
+    if not key:
+        raise NightRefused(
+            "the run has no partition key; expected the origin as YYYY-MM-DD. Give one when you trigger the DAG "
+            "(Trigger > Partition key), or use `airflow backfill create --from-date ... --to-date ...`"
+        )
+    try:
+        return date.fromisoformat(key)
+    except ValueError:
+        raise NightRefused(f"the partition key is {key!r}; expected the origin as YYYY-MM-DD") from None
+
+
+def _refuse_future(origin: date, folder: PipelineFolder, clock: Clock) -> None:
+    today = clock().astimezone(ZoneInfo(folder.pipeline.schedule.timezone)).date()
+    if origin >= today:
+        raise NightRefused(
+            f"the origin {origin} is not over: it is {today} in {folder.pipeline.schedule.timezone}; "
+            f"expected at most {today - timedelta(days=1)}"
+        )
+
+
+def _too_old(origin: date, folder: PipelineFolder, clock: Clock) -> bool:
+    today = clock().astimezone(ZoneInfo(folder.pipeline.schedule.timezone)).date()
+    return origin < today - timedelta(days=folder.pipeline.schedule.catch_up_days)
+
+
+def _over(run_: runs.Run, folder: PipelineFolder) -> dict[str, Any]:
+    why = f"run {run_.run_id} is {run_.state}" + (f": {run_.reason}" if run_.reason else "")
+    return night_result(run_, folder, skip=True, why=why)

@@ -1,0 +1,95 @@
+"""Score one shard of the entities with the pinned model, and write its rows under the run: nobody sees them yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nightcast import models
+from nightcast.domain.calendar_view import calendar_view
+from nightcast.domain.feature_matrix import FeatureRows, scoring_rows
+from nightcast.domain.forecast import Scores, check_fits, score
+from nightcast.domain.panel import Cube
+from nightcast.domain.pipeline import Pipeline, PipelineFolder, quantile_column
+from nightcast.domain.profile import profile_table, to_json
+from nightcast.domain.windows import History
+from nightcast.errors import NightRefused
+from nightcast.lake import Lake
+from nightcast.steps.rooms import Clock, Rooms
+from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, over
+from nightcast.steps.snapshot import load_cube, load_manifest
+from nightcast.store import models as registry
+from nightcast.store import predictions
+
+
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) -> dict[str, Any]:  # noqa: ARG001
+    """Predict every entity of the shard's universe on every open day of the horizon.
+
+    The bundle is opened only if its bytes are the registered ones (`BundleRejected` otherwise).
+    """
+    if done := over(night, rooms):
+        return done
+    with attempt(night, rooms, "predict", shard) as trial:
+        pipeline = trial.folder.pipeline
+        if trial.run.manifest_digest is None:
+            raise NightRefused(f"run {trial.run.run_id} has no snapshot; expected `validate` to have ended. Clear it")
+        fitted = open_pinned(trial, rooms).fitted
+        table, rows = predicted(fitted, trial.folder, rooms.lake, trial.run.manifest_digest, (shard, pipeline.shards))
+        profile = rooms.lake.put_json(night_profile(rows, table, pipeline))
+        with rooms.transaction() as tx:
+            predictions.ensure_partition(tx, pipeline, trial.run.origin)
+        with committing(trial, rooms) as tx:
+            written = predictions.replace_shard(tx, pipeline, trial.run.run_id, shard, table)
+            counts = {"rows": written, "entities": len(np.unique(rows.entity)), "features": rows.x.shape[1]}
+            finish(tx, trial, counts=counts, result={"profile": profile})
+        return night_result(trial.run, trial.folder, shard=shard, **counts)
+
+
+def open_pinned(trial: Attempt, rooms: Rooms) -> models.Opened:
+    """The bundle of the run's model version, after every check that `models` makes."""
+    with rooms.transaction() as tx:
+        version = registry.get(tx, trial.run.pipeline, trial.run.model_version or 0)
+    return models.open_bundle(rooms.lake.get(version.bundle_digest), version.bundle_digest)
+
+
+def predicted(
+    fitted: Any,
+    folder: PipelineFolder,
+    lake: Lake,
+    manifest_digest: str,
+    shard: tuple[int, int],
+    threads: int | None = None,
+) -> tuple[pa.Table, FeatureRows]:
+    """The predictions of a shard and the feature rows behind them. The same inputs give the same bytes."""
+    pipeline = folder.pipeline
+    check_fits(fitted, pipeline)
+    manifest = load_manifest(lake, manifest_digest)
+    cube = load_cube(lake, manifest, folder, shard if shard[1] > 1 else None)
+    rows = scoring_rows(History(cube), calendar_view(manifest.calendar), manifest.origin, pipeline)
+    scores = score(fitted, rows.x, rows.scale, lambda e, x: models.predict(e, x, threads))
+    return prediction_table(cube, rows, scores, pipeline), rows
+
+
+def prediction_table(cube: Cube, rows: FeatureRows, scores: Scores, pipeline: Pipeline) -> pa.Table:
+    """Keys, target date, horizon, mean and quantiles: the columns of the prediction table."""
+    columns = {key: cube.keys[key].take(pa.array(rows.entity)) for key in pipeline.keys}
+    columns["target_date"] = pa.array(rows.target.astype("datetime64[D]"), type=pa.date32())
+    columns["horizon"] = pa.array(rows.horizon, type=pa.int16())
+    columns["mean"] = pa.array(scores.mean)
+    for at, level in enumerate(pipeline.forecast.quantiles):
+        columns[quantile_column(level)] = pa.array(scores.quantiles[:, at])
+    return pa.table(columns)
+
+
+def night_profile(rows: FeatureRows, table: pa.Table, pipeline: Pipeline) -> dict[str, Any]:
+    """Profiles of the shard's features and predictions, to be merged over shards."""
+    forecasts = ("mean", *(quantile_column(level) for level in pipeline.forecast.quantiles))
+    features = {name: ("numeric", rows.x[:, at].astype(np.float64)) for at, name in enumerate(rows.names)}
+    predictions_ = {name: ("numeric", table[name].to_numpy()) for name in forecasts}
+    return {
+        "feature": {n: to_json(p) for n, p in profile_table(features).items()},
+        "prediction": {n: to_json(p) for n, p in profile_table(predictions_).items()},
+    }

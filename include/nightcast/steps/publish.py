@@ -1,0 +1,22 @@
+"""Show the night to readers: a pointer moves, in one short transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nightcast.steps.rooms import Clock, Rooms
+from nightcast.steps.running import attempt, committing, finish, night_result, over
+from nightcast.store import publication, runs
+
+
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+    """Publish, or end the run as unchanged or superseded; readers see the night before, or all of this one."""
+    if done := over(night, rooms):
+        return done
+    with attempt(night, rooms, "publish") as trial, committing(trial, rooms) as tx:
+        outcome = publication.publish(tx, trial.run.run_id)
+        revision = getattr(outcome, "revision", None)
+        ended = runs.get(tx, trial.run.run_id)
+        finish(tx, trial, counts={"revision": revision}, result={"revision": revision, "state": ended.state})
+    return night_result(ended, trial.folder, revision=revision, reason=ended.reason)

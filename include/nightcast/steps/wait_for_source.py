@@ -1,0 +1,67 @@
+"""Wait until the source has the last day that it should have."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from nightcast import source
+from nightcast.domain.pipeline import PipelineFolder
+from nightcast.errors import SourceNotFresh
+from nightcast.steps.calendar import read_calendar
+from nightcast.steps.rooms import Clock, Rooms
+from nightcast.steps.running import attempt, committing, finish, origin_of, over
+from nightcast.store import runs
+
+
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> bool | dict[str, Any]:
+    """True when the last open day up to the origin has rows; False to be asked again later.
+
+    A run that takes in nothing new (its snapshot is pinned) does not wait.
+
+    Raises:
+        SourceNotFresh: the day is not there and the spec's deadline has passed.
+    """
+    if done := over(night, rooms):
+        return done
+    with rooms.transaction() as tx:
+        pinned = runs.get(tx, night["run_id"]).manifest_digest is not None
+    if pinned:
+        return True
+    with attempt(night, rooms, "wait_for_source") as trial:
+        origin = origin_of(night)
+        expected = _last_open_day(trial.folder, rooms, origin)
+        there = expected is None or _has_rows(trial.folder, rooms, expected)
+        deadline = _deadline(trial.folder, origin)
+        if not there and clock() >= deadline:
+            raise SourceNotFresh(
+                f"the source {trial.folder.pipeline.source.connection!r} has no rows for {expected}, an open day; expected "
+                f"them by {deadline:%Y-%m-%d %H:%M %Z}. Ask its owner; when the day is there, clear this task"
+            )
+        with committing(trial, rooms) as tx:
+            finish(tx, trial, counts={"found": there}, result={"expected_day": expected and expected.isoformat()})
+    return there
+
+
+def _last_open_day(folder: PipelineFolder, rooms: Rooms, origin: date) -> date | None:
+    """The last open day of the night's window, or None where the whole window is closed."""
+    first = origin - timedelta(days=folder.pipeline.source.late_arrival)
+    calendar = read_calendar(folder, rooms.settings, first, origin)
+    return max((c.day for c in calendar if c.open), default=None)
+
+
+def _has_rows(folder: PipelineFolder, rooms: Rooms, day: date) -> bool:
+    """Whether the first rows of that day arrive; the rest is not fetched."""
+    source_ = folder.pipeline.source
+    values = {"window_start": day, "window_end": day + timedelta(days=1)}
+    batches = source.read(rooms.settings.source_url(source_.connection), folder.extract_sql, values, source_.columns)
+    with contextlib.closing(batches):
+        return any(batch.num_rows for batch in batches)
+
+
+def _deadline(folder: PipelineFolder, origin: date) -> datetime:
+    zone = ZoneInfo(folder.pipeline.schedule.timezone)
+    return datetime.combine(origin + timedelta(days=1), folder.pipeline.source.deadline, tzinfo=zone)

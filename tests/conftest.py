@@ -1,0 +1,57 @@
+"""Fixtures that every test may ask for: a real Postgres, and databases of one's own in it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from nightcast.local import postgres
+
+for name in [n for n in os.environ if n.startswith(("PG", "NIGHTCAST_", "AIRFLOW"))]:
+    del os.environ[name]  # a developer's own settings must not decide a test
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
+    """The embedded Postgres, started for this session and stopped with it."""
+    root = tmp_path_factory.mktemp("postgres")
+    for parent in (root, *root.parents):  # as root the server runs as nobody, who must get there
+        if parent.is_relative_to(tmp_path_factory.getbasetemp()) or parent == tmp_path_factory.getbasetemp().parent:
+            parent.chmod(0o755)
+    yield postgres.start(root / "cluster")
+    postgres.stop(root / "cluster")
+
+
+@pytest.fixture
+def make_database(server: postgres.Server) -> Iterator[Callable[[], str]]:
+    """A function that makes an empty database and returns its superuser URL; dropped after the test."""
+    made: list[str] = []
+
+    def execute(statement: str) -> None:
+        connection = psycopg2.connect(host=server.host, port=server.port, user="postgres", password=server.password)
+        connection.autocommit = True
+        try:
+            connection.cursor().execute(statement)
+        finally:
+            connection.close()
+
+    def make() -> str:
+        database = f"test_{secrets.token_hex(6)}"
+        execute(f"CREATE DATABASE {database}")
+        made.append(database)
+        return server.url(database)
+
+    yield make
+    for database in made:
+        execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The checkout's root."""
+    return Path(__file__).resolve().parents[1]
