@@ -1,1 +1,1 @@
-"""Pure thinking: frozen types that all rooms speak, and functions from values to values. No IO, clock or environment."""
+"""Pure thinking: frozen types that all rooms speak, and functions on values. No IO, clock or environment."""

@@ -19,7 +19,7 @@ class OnFail(StrEnum):
 class CheckState(StrEnum):
     """How a check ended. `error` means that it could not run, and always stops the night."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a state
     WARN = "warn"
     QUARANTINE = "quarantine"
     FAIL = "fail"
@@ -68,6 +68,10 @@ def judge(results: Sequence[CheckResult], declared: Sequence[str]) -> Verdict:
     reasons = [f"{r.check_id}: {r.message}" for r in results if r.state is CheckState.ERROR]
     reasons += [f"{r.check_id}: {r.message}" for r in results if r.state is CheckState.FAIL]
     seen = [(r.check_id, r.scope) for r in results]
-    reasons += [f"{c}: has no result; every declared check must have one" for c in declared if c not in {s[0] for s in seen}]
-    reasons += [f"{c}: has more than one result for scope {s!r}" for c, s in sorted({x for x in seen if seen.count(x) > 1})]
+    reasons += [
+        f"{c}: has no result; every declared check must have one" for c in declared if c not in {s[0] for s in seen}
+    ]
+    reasons += [
+        f"{c}: has more than one result for scope {s!r}" for c, s in sorted({x for x in seen if seen.count(x) > 1})
+    ]
     return Verdict(passed=not reasons, reasons=tuple(reasons))

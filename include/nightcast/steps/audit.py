@@ -26,7 +26,7 @@ from nightcast.store import checks as check_store
 from nightcast.store import fence, predictions, publication, runs
 
 
-def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     """Check that every expected key is there on every open day once, that numbers are sane, and that all adds up.
 
     What is expected is computed here anew from the snapshot, not taken from `predict`.

@@ -20,7 +20,7 @@ from nightcast.steps.snapshot import manifest_of
 from nightcast.store import intake, layout, runs
 
 
-def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     """Pin spec, code and snapshot of a training run.
 
     `request`: pipeline, trained_through (ISO date or None: the newest accepted day), scheduler_run_id, reason.

@@ -35,7 +35,8 @@ def read_calendar(folder: PipelineFolder, settings: Settings, first: date, last:
     if missing:
         raise CalendarTooShort(
             f"calendar.sql has no row for {len(missing)} of the {len(wanted)} days {first} to {last}, "
-            f"the first is {missing[0]}; expected every day up to origin + horizon. Extend the calendar, then clear the task"
+            f"the first is {missing[0]}; expected every day up to origin + horizon. Extend the calendar, then clear "
+            "the task"
         )
     return tuple(by_day[d] for d in wanted)
 

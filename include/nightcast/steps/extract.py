@@ -17,10 +17,10 @@ from nightcast.steps.taking_in import Extracted
 from nightcast.store import intake
 
 
-def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001 - all steps are called alike
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     """Pull every day of the window; hand on those whose rows are new or differ from the newest revision.
 
-    A trial hands on all of them, because its checks may be others. A run whose snapshot is pinned already pulls nothing.
+    A trial hands on all of them, because its checks may be others. A run whose snapshot is pinned pulls nothing.
     """
     if done := over(night, rooms):
         return done

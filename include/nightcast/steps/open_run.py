@@ -66,8 +66,8 @@ def _pinned(tx: Connection, opened: runs.Run, folder: PipelineFolder, spec_diges
     model = registry.model_as_of(tx, opened.pipeline, opened.origin)
     if model is None:
         raise NoLiveModel(
-            f"no model version of {opened.pipeline} was live on {opened.origin}; expected one. Train one: trigger the DAG "
-            f"{opened.pipeline}_retraining, or run `nightcast train {opened.pipeline} --through DATE`"
+            f"no model version of {opened.pipeline} was live on {opened.origin}; expected one. Train one: trigger the "
+            f"DAG {opened.pipeline}_retraining, or run `nightcast train {opened.pipeline} --through DATE`"
         )
     return runs.pin(
         tx,

@@ -25,7 +25,7 @@ from nightcast.store import models as registry
 from nightcast.store import predictions
 
 
-def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) -> dict[str, Any]:  # noqa: ARG001
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) -> dict[str, Any]:
     """Predict every entity of the shard's universe on every open day of the horizon.
 
     The bundle is opened only if its bytes are the registered ones (`BundleRejected` otherwise).

@@ -10,7 +10,7 @@ from nightcast.steps.running import attempt, committing, finish, night_result, o
 from nightcast.store import publication, runs
 
 
-def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     """Publish, or end the run as unchanged or superseded; readers see the night before, or all of this one."""
     if done := over(night, rooms):
         return done

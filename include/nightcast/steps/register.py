@@ -14,7 +14,7 @@ from nightcast.store import models as registry
 from nightcast.store import runs
 
 
-def run(training: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+def run(training: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     """Open the bundle as a night would, then write version and ledger in one transaction.
 
     The same bundle registered twice is one version.

@@ -139,6 +139,6 @@ def _same_code(run: runs.Run, rooms: Rooms) -> None:
     now = code_version(rooms.settings)
     if run.code_commit is not None and run.code_commit != now.commit:
         raise NightRefused(
-            f"run {run.run_id} was opened by code {run.code_commit[:12]}, this is {now.commit[:12]}; expected one and the "
-            "same for all steps of a run. Clear the run from its first task to pin the new code"
+            f"run {run.run_id} was opened by code {run.code_commit[:12]}, this is {now.commit[:12]}; expected one and "
+            "the same for all steps of a run. Clear the run from its first task to pin the new code"
         )

@@ -13,7 +13,7 @@ from nightcast.steps.running import attempt, committing, finish, over
 from nightcast.steps.snapshot import load_cube, load_manifest
 
 
-def run(training: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+def run(training: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     """Train, and keep what was fitted as a draft bundle: without profiles, and not registered."""
     if done := over(training, rooms):
         return done

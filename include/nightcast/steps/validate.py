@@ -38,7 +38,7 @@ class Judged:
     verdict: Verdict = field(default_factory=lambda: Verdict(passed=True))
 
 
-def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:  # noqa: ARG001
+def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     """Take in the days that `extract` found new, pin the manifest, and stop the night where a check says so.
 
     The results, the rows that were set aside and the verdict are committed before anything is raised. A night whose
@@ -215,7 +215,7 @@ def _input_digest(tx: Connection, run_: runs.Run, manifest: Manifest) -> str:
 
 
 def _counts(tx: Connection, trial: Attempt, judged: Judged) -> dict[str, int]:
-    """Rows of what this run took in, over all its attempts. Of a stopped night: what was judged, so that `show` tells."""
+    """Rows of what this run took in, over all its attempts. Of a stopped night: what was judged."""
     if judged.verdict.passed and trial.run.kind is not RunKind.TRY:
         return intake.counts_of(tx, trial.run.run_id)
     return {name: sum(getattr(t, name) or 0 for t in judged.taken) for name in COUNTS}

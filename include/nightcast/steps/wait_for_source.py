@@ -38,8 +38,8 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> bool | dict[str
         deadline = _deadline(trial.folder, origin)
         if not there and clock() >= deadline:
             raise SourceNotFresh(
-                f"the source {trial.folder.pipeline.source.connection!r} has no rows for {expected}, an open day; expected "
-                f"them by {deadline:%Y-%m-%d %H:%M %Z}. Ask its owner; when the day is there, clear this task"
+                f"the source {trial.folder.pipeline.source.connection!r} has no rows for {expected}, an open day; "
+                f"expected them by {deadline:%Y-%m-%d %H:%M %Z}. Ask its owner; when the day is there, clear this task"
             )
         with committing(trial, rooms) as tx:
             finish(tx, trial, counts={"found": there}, result={"expected_day": expected and expected.isoformat()})
