@@ -1,8 +1,8 @@
 """From a panel to the rows that a model reads. Training and scoring call the same function.
 
 One row per entity, origin and open target date. What each feature means is written in `features`; how a window is
-read in `windows`. Nothing after the origin is read from the panel, and nothing after origin + horizon from the
-calendar: so a training row sees exactly what a night would have seen.
+read in `windows`. Nothing after the origin is read from the panel, and nothing of the calendar that a night would not
+have: so a training row sees exactly what a night would have seen.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from nightcast.domain.calendar_view import ONE_DAY, CalendarView, Day, as_day, c
 from nightcast.domain.pipeline import Pipeline, Scale
 from nightcast.domain.universe import universe
 from nightcast.domain.windows import Floats, History, Past, quotient, weekdays
+
+CALENDAR_AHEAD = 7  # days after the horizon that closed_after looks at, where the calendar holds them
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,9 +111,11 @@ def _horizon(
     calendar: CalendarView, first: np.datetime64, origin: np.datetime64, pipeline: Pipeline
 ) -> tuple[npt.NDArray[np.datetime64], dict[str, Floats]]:
     """The open days of the horizon, and every column of them that is known at the origin."""
-    seen = calendar.between(min(first, origin + ONE_DAY), origin + pipeline.forecast.horizon * ONE_DAY)
+    last = origin + pipeline.forecast.horizon * ONE_DAY
+    calendar.between(first, last)  # what must be covered
+    seen = calendar.between(first, min(last + CALENDAR_AHEAD * ONE_DAY, calendar.days[-1]))
     before, after = closed_runs(seen.open)
-    ours = (seen.days > origin) & seen.open
+    ours = (seen.days > origin) & (seen.days <= last) & seen.open
     known = {
         "weekday": weekdays(seen.days),
         "horizon": (seen.days - origin) // ONE_DAY,

@@ -137,14 +137,13 @@ def score(fitted: Fitted, x: Features, scale: Floats, predict: Predict, chunk: i
 
     mean = kappa * mu and quantile = table ratio * mu, where mu = scale * what the estimator predicts.
     """
-    mean, quantiles = np.empty(len(x)), np.empty((len(x), len(fitted.table.levels)))
+    mu = np.empty(len(x))
     for start in range(0, len(x), chunk):
         part = slice(start, start + chunk)
-        mu = level(fitted.estimator, x[part], scale[part], fitted.feature_names, fitted.dropped, predict)
-        mean[part] = fitted.kappa * mu
-        quantiles[part] = fitted.table.quantiles(mu, second(x[part], fitted.feature_names, fitted.sub_bins_of))
-    _guard(fitted, mean, quantiles, scale)
-    return Scores(mean=mean, quantiles=quantiles)
+        mu[part] = level(fitted.estimator, x[part], scale[part], fitted.feature_names, fitted.dropped, predict)
+    _guard(fitted, mu, scale)
+    beside = second(x, fitted.feature_names, fitted.sub_bins_of)
+    return Scores(mean=fitted.kappa * mu, quantiles=fitted.table.quantiles(mu, beside))
 
 
 def level(
@@ -160,18 +159,18 @@ def second(x: Features, names: tuple[str, ...], column: str | None) -> Floats:
     return np.zeros(len(x)) if column is None else x[:, names.index(column)].astype(np.float64)
 
 
-def _guard(fitted: Fitted, mean: Floats, quantiles: Floats, scale: Floats) -> None:
-    finite = np.isfinite(mean) & np.isfinite(quantiles).all(axis=1)
+def _guard(fitted: Fitted, mu: Floats, scale: Floats) -> None:
+    finite = np.isfinite(mu)
     if not finite.all():
         raise ForecastImplausible(
-            f"{int((~finite).sum())} of {len(mean)} forecasts are not finite; expected none. "
+            f"{int((~finite).sum())} of {len(mu)} forecasts are not finite; expected none. "
             "Roll back to the model version before, and look at model.cap and model.scale.floor"
         )
-    over = mean > fitted.ceiling * scale
-    if over.any():
-        worst = int(np.argmax(mean / scale))
+    times = fitted.kappa * mu / scale
+    if (times > fitted.ceiling).any():
+        worst = int(np.argmax(times))
         raise ForecastImplausible(
-            f"{int(over.sum())} of {len(mean)} forecasts exceed {fitted.ceiling:.4g} times their entity's level; the "
-            f"worst is {mean[worst]:.4g} at a level of {scale[worst]:.4g}. Roll back to the model version before, and "
-            "look at what changed in the features"
+            f"{int((times > fitted.ceiling).sum())} of {len(mu)} forecasts exceed {fitted.ceiling:.4g} times their "
+            f"entity's level; the worst is {times[worst]:.4g} times a level of {scale[worst]:.4g}. Roll back to the "
+            "model version before, and look at what changed in the features"
         )

@@ -63,6 +63,8 @@ def members(data: bytes, what: str, named: Callable[[str], bool]) -> dict[str, b
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
+            if not entries or entries[0].header_offset or archive.comment:
+                raise BundleRejected(f"{what} has bytes that belong to no member; expected members only. {DO}")
             _check_entries(entries, len(data), what, named)
             return {e.filename: archive.read(e) for e in entries}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
@@ -192,7 +194,7 @@ def _check_tree(i: int, tree: Mapping[str, Any], features: int) -> None:
             )
     wrong = (nodes["feature_idx"][inner] < 0) | (nodes["feature_idx"][inner] >= features)
     if wrong.any() or nodes["is_categorical"].any():
-        raise BundleRejected(f"tree {i} asks for a feature that is not one of the {features} numeric ones. {DO}")
+        raise BundleRejected(f"tree {i} asks for a feature out of range; expected one of {features} numeric ones. {DO}")
     if not np.isfinite(nodes["value"][~inner]).all():
         raise BundleRejected(f"tree {i} has a leaf that is not finite; expected finite values. {DO}")
 

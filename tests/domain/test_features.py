@@ -1,0 +1,172 @@
+"""Every declared feature against numbers worked out by hand, on one small panel."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from modelling import MONDAY, make_calendar, make_cube, make_pipeline
+from nightcast.domain.feature_matrix import FeatureRows, feature_matrix, scoring_rows
+from nightcast.domain.universe import universe
+from nightcast.domain.windows import History
+from nightcast.errors import CalendarTooShort
+
+pytestmark = pytest.mark.unit
+
+ORIGIN = date(2024, 1, 12)  # a Friday, position 11
+#        Mon         Thu      Sat Sun                Wed        Fri | after the origin
+UNITS = [[4, 0, 2, 0, 6, 0, 99, 1, 0, 50, 3, 0, 7, 8], [10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 5, 5]]
+SUNDAY, MISSING = 6, 9  # 2024-01-07 is closed, the rows of Wednesday 2024-01-10 never came
+SAT, MON, TUE, WED = range(4)  # the rows of an entity: Sunday 2024-01-14 is closed
+
+
+def scene() -> tuple[History, object]:
+    calendar = make_calendar(MONDAY, 24, closed=(17,))
+    opened = calendar.open[:14].copy()
+    opened[MISSING] = False
+    return History(make_cube(UNITS, opened, keys=["a", "b"])), calendar
+
+
+@pytest.fixture(scope="module")
+def rows() -> FeatureRows:
+    history, calendar = scene()
+    return feature_matrix(history, calendar, ORIGIN, np.array([0, 1]), make_pipeline())
+
+
+def column(rows: FeatureRows, name: str) -> np.ndarray:
+    return rows.x[:, rows.names.index(name)].astype(float).reshape(2, 4)
+
+
+def test_there_is_one_row_per_entity_and_open_target_day(rows: FeatureRows) -> None:
+    assert rows.x.dtype == np.float32
+    assert rows.x.shape == (8, len(make_pipeline().feature_names))
+    assert rows.names == make_pipeline().feature_names
+    assert rows.entity.tolist() == [0] * 4 + [1] * 4
+    assert [str(d) for d in rows.target[:4]] == ["2024-01-13", "2024-01-15", "2024-01-16", "2024-01-17"]
+    assert rows.horizon[:4].tolist() == [1, 3, 4, 5]
+
+
+# Entity a in the trailing 7 days: 0 (Sat), closed, 1, 0, missing, 3, 0; five days count. In 14: ten days, 16 units.
+@pytest.mark.parametrize(
+    ("name", "a", "b"),
+    [
+        ("rolling_mean_units_7", 4 / 5, 2 / 5),
+        ("rolling_mean_units_14", 16 / 10, 12 / 10),
+        ("rolling_mean_orders_7", 2 / 5, 1 / 5),
+        ("rolling_max_units_7", 3, 2),
+        ("active_share_units_7", 2 / 5, 1 / 5),
+        ("active_mean_units_7", 4 / 2, 2 / 1),
+        ("coefficient_of_variation_units_7", 1.36**0.5 / 0.8, 0.8 / 0.4),
+        ("scaled_mean_units_7", 0.8 / 1.2, 0.4 / 0.8),
+        ("mean_ratio_units_7_14", 0.8 / 1.6, 0.4 / 1.2),
+        ("total_ratio_units_7_14", 1.2 / 2.8, 1.2 / 2.8),
+        ("days_since_active_units", 1, 0),
+        ("age_units", 11, 11),
+    ],
+)
+def test_a_feature_of_the_entity_is_the_same_for_every_target_day(
+    rows: FeatureRows, name: str, a: float, b: float
+) -> None:
+    np.testing.assert_allclose(column(rows, name), [[a] * 4, [b] * 4], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "b"),
+    [
+        ("same_weekday_mean_units_1", [0, 1, 0, 2], [0, 0, 0, 0]),  # the last Wednesday that counts is the 3rd
+        ("same_weekday_mean_units_2", [0, 2.5, 0, 2], [0, 5, 0, 0]),
+        ("total_weekday_share_units_2_14", [0, 7.5 / 2.8, 0, 2 / 2.8], [0, 7.5 / 2.8, 0, 2 / 2.8]),
+        ("weekday", [5, 0, 1, 2], [5, 0, 1, 2]),
+        ("horizon", [1, 3, 4, 5], [1, 3, 4, 5]),
+        ("closed_before", [0, 1, 0, 0], [0, 1, 0, 0]),
+        ("closed_after", [1, 0, 0, 1], [1, 0, 0, 1]),  # Thursday 2024-01-18 is closed, beyond the horizon
+        ("promotion", [12, 14, 15, 16], [12, 14, 15, 16]),
+    ],
+)
+def test_a_feature_of_the_target_day(rows: FeatureRows, name: str, a: list[float], b: list[float]) -> None:
+    np.testing.assert_allclose(column(rows, name), [a, b], rtol=1e-6)
+
+
+def test_the_scale_is_the_blend_of_means_with_a_floor(rows: FeatureRows) -> None:
+    np.testing.assert_allclose(rows.blend, [1.2] * 4 + [0.8] * 4)
+    np.testing.assert_allclose(rows.scale, [1.2] * 4 + [0.8] * 4)
+    quiet, calendar = make_cube([[0] * 13 + [1]], np.ones(14)), make_calendar(MONDAY, 24)
+    few = feature_matrix(History(quiet), calendar, date(2024, 1, 14), np.array([0]), make_pipeline())
+    np.testing.assert_allclose(few.blend, 0.5 / 7 + 0.5 / 14)
+    np.testing.assert_allclose(few.scale, 0.5)
+
+
+def test_a_window_without_a_day_that_counts_is_nan_and_adds_nothing_to_the_scale() -> None:
+    opened = np.zeros(14, dtype=bool)
+    opened[:3] = True
+    history = History(make_cube([[5] * 14], opened))
+    rows = feature_matrix(history, make_calendar(MONDAY, 24), ORIGIN, np.array([0]), make_pipeline())
+    values = dict(zip(rows.names, rows.x[0].tolist(), strict=True))
+    empty = {n for n, v in values.items() if np.isnan(v)}
+    assert empty == {
+        *("rolling_mean_units_7", "rolling_mean_orders_7", "rolling_max_units_7", "active_share_units_7"),
+        *("active_mean_units_7", "coefficient_of_variation_units_7", "scaled_mean_units_7", "mean_ratio_units_7_14"),
+        *("total_ratio_units_7_14", "same_weekday_mean_units_1", "same_weekday_mean_units_2"),
+        "total_weekday_share_units_2_14",
+    }
+    np.testing.assert_allclose(rows.blend, 0.5 * 5)
+
+
+def test_days_since_active_and_age_are_capped() -> None:
+    units = np.zeros((1, 30), dtype=int)
+    units[0, 1] = 3
+    rows = feature_matrix(
+        History(make_cube(units, np.ones(30))),
+        make_calendar(MONDAY, 40),
+        date(2024, 1, 30),
+        np.array([0]),
+        make_pipeline(),
+    )
+    assert rows.x[0, rows.names.index("days_since_active_units")] == 9
+    assert rows.x[0, rows.names.index("age_units")] == 28
+
+
+def test_the_universe_counts_active_days_that_count() -> None:
+    history, _ = scene()
+    forecast = make_pipeline().forecast
+    assert universe(history, ORIGIN, forecast).tolist() == [0, 1]  # 5 and 2 active days in 14
+    assert universe(history, date(2024, 1, 11), forecast).tolist() == [0]  # b has one so far
+    assert universe(history, date(2024, 1, 1), forecast).tolist() == []
+
+
+def test_rows_on_closed_and_missing_days_change_nothing() -> None:
+    history, calendar = scene()
+    base = scoring_rows(history, calendar, ORIGIN, make_pipeline())
+    loud = np.array(UNITS)
+    loud[:, [SUNDAY, MISSING]] = 1000
+    other = scoring_rows(History(make_cube(loud, history.cube.open)), calendar, ORIGIN, make_pipeline())
+    np.testing.assert_array_equal(base.x, other.x)
+
+
+def test_a_horizon_without_an_open_day_has_no_rows() -> None:
+    history, _ = scene()
+    shut = make_calendar(MONDAY, 24, closed=tuple(range(12, 24)))
+    rows = scoring_rows(history, shut, ORIGIN, make_pipeline())
+    assert len(rows) == 0
+    assert rows.x.shape == (0, len(make_pipeline().feature_names))
+
+
+def test_a_calendar_that_ends_within_the_horizon_is_refused() -> None:
+    history, _ = scene()
+    with pytest.raises(CalendarTooShort, match="2024-01-01 to 2024-01-16; expected 2024-01-01 to 2024-01-17"):
+        scoring_rows(history, make_calendar(MONDAY, 16), ORIGIN, make_pipeline())
+
+
+def test_a_calendar_that_lacks_a_declared_column_is_refused() -> None:
+    history, calendar = scene()
+    bare = type(calendar)(days=calendar.days, open=calendar.open, columns={})
+    with pytest.raises(CalendarTooShort, match="'promotion'"):
+        scoring_rows(history, bare, ORIGIN, make_pipeline())
+
+
+def test_an_origin_that_the_cube_does_not_hold_is_refused() -> None:
+    history, calendar = scene()
+    with pytest.raises(ValueError, match="2024-01-01 to 2024-01-14; expected it to hold 2024-01-15"):
+        scoring_rows(history, calendar, date(2024, 1, 15), make_pipeline())

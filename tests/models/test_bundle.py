@@ -1,0 +1,94 @@
+"""Sealing and opening a bundle: the same bytes every time, and the same forecast afterwards."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skops.io
+
+from modelling import make_pipeline, trained
+from nightcast import models
+from nightcast.domain.forecast import check_fits, score
+from nightcast.models.bundle import digest
+from nightcast.models.canonical import canonical, dump
+
+pytestmark = pytest.mark.unit
+
+ABOUT = {"snapshot": "ab" * 32, "metrics": {"wape": 0.5}}
+PROFILES = {"units": {"n": 3}}
+
+TRAIN_ELSEWHERE = """
+from modelling import trained
+from nightcast import models
+from nightcast.models.bundle import digest
+unrelated = [object() for _ in range({ballast})]  # moves every address
+print(digest(models.seal(trained(), {about!r}, {profiles!r})))
+"""
+
+
+@pytest.mark.parametrize(("threads", "ballast"), [(1, 10), (2, 100_000)])
+def test_another_process_makes_the_same_bytes(repository: Path, threads: int, ballast: int) -> None:
+    code = TRAIN_ELSEWHERE.format(ballast=ballast, about=ABOUT, profiles=PROFILES)
+    search = os.pathsep.join([str(repository / "include"), str(repository / "tests")])
+    environment = os.environ | {
+        "PYTHONPATH": search,
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONHASHSEED": str(threads),
+    }
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == digest(models.seal(trained(), ABOUT, PROFILES))
+
+
+def test_an_opened_bundle_forecasts_to_the_bit_what_the_trained_model_did() -> None:
+    fitted = trained()
+    data = models.seal(fitted, ABOUT, PROFILES)
+    opened = models.open_bundle(data, digest(data))
+    assert opened.about == ABOUT
+    assert opened.profiles == PROFILES
+    assert opened.differences == ()
+    assert opened.digest == digest(data)
+    assert opened.trained_with["numpy"] == np.__version__
+    assert opened.fitted.plain() == fitted.plain()
+    check_fits(opened.fitted, make_pipeline())
+    x, scale = fitted.golden.inputs()
+    one, other = score(fitted, x, scale, models.predict), score(opened.fitted, x, scale, models.predict)
+    np.testing.assert_array_equal(one.mean, other.mean)
+    np.testing.assert_array_equal(one.quantiles, other.quantiles)
+
+
+def test_an_opened_bundle_seals_to_the_same_bytes() -> None:
+    data = models.seal(trained(), ABOUT, PROFILES)
+    opened = models.open_bundle(data, digest(data))
+    assert models.seal(opened.fitted, opened.about, opened.profiles) == data
+
+
+def test_the_canonical_form_is_stable_and_opens_with_plain_skops() -> None:
+    first = dump(trained().estimator)
+    assert canonical(first) == first
+    loaded = skops.io.loads(first, trusted=skops.io.get_untrusted_types(data=first))
+    assert dump(loaded) == first
+    x, _ = trained().golden.inputs()
+    np.testing.assert_array_equal(models.predict(loaded, x), models.predict(trained().estimator, x))
+
+
+def test_the_raw_dump_would_not_have_been_reproducible() -> None:
+    assert skops.io.dumps(trained().estimator) != dump(trained().estimator)
+
+
+def test_a_bundle_holds_no_clock_and_no_host() -> None:
+    data = models.seal(trained(), ABOUT, PROFILES)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.namelist() == ["manifest.json", "model.skops", "profiles.json"]
+        assert {e.date_time for e in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        manifest: dict[str, Any] = json.loads(archive.read("manifest.json"))
+    assert set(manifest) == {"format", "environment", "recipe", "about"}
+    assert "cpu" not in manifest["environment"]
