@@ -19,8 +19,10 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "stopped": {"steps": {"validate": ["NightStopped"]}},
     "never_opened": {"steps": {"open_run": ["NoLiveModel"]}},
     "monitor_broken": {"steps": {"monitor_drift": ["LakeObjectMissing"]}},
-    "too_old": {"steps": {"open_run": ["skip"]}},
-    "unchanged": {"steps": {"validate": ["skip"], "monitor_drift": ["skip"], "monitor_accuracy": ["skip"]}},
+    "too_old": {"steps": {"open_run": ["too_old"]}},
+    "unchanged": {"steps": {s: ["unchanged"] for s in ("validate", "monitor_drift", "monitor_accuracy")}},
+    "superseded": {"steps": {"publish": ["superseded"]}},
+    "lost_after_publishing": {"partition_key": ORIGIN, "steps": {"publish": ["RuntimeError", "published"]}},
     "exhausted": {"steps": {"publish": ["StoreUnavailable"] * 9}},
     "resharded": {"shards": 5},
     "overtaken": {"steps": {"audit": ["Fenced"]}},
@@ -62,7 +64,7 @@ def test_a_good_night_ends_well_after_retries(ended: dict[str, Any]) -> None:
 def test_the_first_task_is_told_the_partition_key_and_the_mode(ended: dict[str, Any]) -> None:
     request = next(c["subject"] for c in ended["well"]["calls"] if c.get("step") == "open_run")
     assert request.pop("scheduler_run_id").startswith("manual__")
-    asked = {"pipeline": "toy", "partition_key": ORIGIN, "mode": "known_now", "reason": "restated prices"}
+    asked = {"pipeline": "toy", "partition_key": ORIGIN, "mode": "known_now", "scheduled": False}
     assert request == asked
 
 
@@ -124,6 +126,21 @@ def test_a_night_that_is_over_skips_the_rest_and_is_green(ended: dict[str, Any],
     assert {first, "audit", "publish", "monitor_drift", "monitor_accuracy"} <= in_state(night, "skipped")
     assert night["events"] == []
     assert recorded(night) == []
+
+
+def test_a_superseded_night_tells_nobody(ended: dict[str, Any]) -> None:
+    night = ended["superseded"]
+    assert night["state"] == "success"
+    assert in_state(night, "skipped") == {"publish"}
+    assert {"monitor_drift", "monitor_accuracy"} <= in_state(night, "success")
+    assert night["events"] == []
+
+
+def test_consumers_are_told_though_the_try_that_published_was_lost(ended: dict[str, Any]) -> None:
+    night = ended["lost_after_publishing"]
+    assert night["state"] == "success"
+    assert states(night)["publish"] == "success"
+    assert [e["partition_key"] for e in night["events"]] == [ORIGIN]
 
 
 def test_a_transient_error_is_retried_to_the_end_and_then_final(ended: dict[str, Any]) -> None:

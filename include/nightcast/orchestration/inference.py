@@ -15,10 +15,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from nightcast.domain.pipeline import Pipeline, PipelineFolder
 from nightcast.errors import NightRefused
-from nightcast.orchestration.bodies import Context, FailureRecorder, call_step, handed_on
+from nightcast.orchestration.bodies import Context, FailureRecorder, call_step, handed_on, result_of
 from nightcast.orchestration.documentation import inference_document, step_document
 from nightcast.orchestration.retries import retry_arguments
 from nightcast.settings import Settings
@@ -39,8 +40,11 @@ MINUTES = {  # how long a try may take before it is ended and retried
 }
 
 
-def inference_dag(folder: PipelineFolder, settings: Settings) -> DAG:
-    """The DAG of a pipeline's nights. The same folder and settings give the same DAG in every process."""
+def inference_dag(folder: PipelineFolder, settings: Settings, *, register: bool = True) -> DAG:
+    """The DAG of a pipeline's nights. The same folder and settings give the same DAG in every process.
+
+    `register` tells Airflow's parser about it; without, it is built for its mistakes only.
+    """
     pipeline = folder.pipeline
     recorder = FailureRecorder(opened_by="open_run", request=lambda context: night_request(pipeline.name, context))
     with DAG(
@@ -53,6 +57,7 @@ def inference_dag(folder: PipelineFolder, settings: Settings) -> DAG:
         start_date=_start_date(pipeline, settings),
         catchup=True,
         max_active_runs=1,
+        auto_register=register,
         is_paused_upon_creation=True,  # until a live model exists
         tags=sorted({"nightcast", "inference", *pipeline.tags}),
         params=_params(),
@@ -78,7 +83,7 @@ def night_request(pipeline: str, context: Context) -> dict[str, Any]:
         "partition_key": context.get("partition_key"),
         "scheduler_run_id": context["run_id"],
         "mode": None if mode == "known_then" else mode,
-        "reason": context["params"]["reason"] or None,
+        "scheduled": context["dag_run"].run_type == "scheduled",
     }
 
 
@@ -104,7 +109,7 @@ def _params() -> dict[str, Param]:
             type="string",
             maxLength=500,
             title="Why",
-            description="Why this night is run by hand; kept with the run.",
+            description="Why this night is run by hand; Airflow keeps it.",
         ),
     }
 
@@ -159,11 +164,22 @@ def predict_shard(shard: int, shards: int) -> Any:
 
 
 def publish(pipeline: str) -> Any:
-    """Body of `publish`: DAGs that wait for the asset start when it has ended well."""
+    """Body of `publish`: DAGs that wait for the asset start when it has ended well.
+
+    They are told at least once. The try after one that was lost finds the night published already; it tells them all
+    the same, because the lost one may not have come so far.
+    """
     context = get_current_context()
     night = handed_on(context, "open_run")
-    result = call_step("publish", night)
-    extra = {"pipeline": pipeline, "origin": night["origin"], "revision": result["revision"], "run": night["run_id"]}
+    result = result_of("publish", night)
+    if result["state"] != "published":
+        raise AirflowSkipException(result.get("why") or f"the night is {result['state']}: {result.get('reason')}")
+    extra = {
+        "pipeline": pipeline,
+        "origin": night["origin"],
+        "revision": result.get("revision"),
+        "run": night["run_id"],
+    }
     context["outlet_events"][published_asset(pipeline)].extra = extra
     return result
 

@@ -18,7 +18,7 @@ HOURS = {"build_training_set": 4, "train": 12, "evaluate": 4, "register": 1}
 STEPS = tuple(HOURS)
 
 
-def retraining_dag(folder: PipelineFolder, settings: Settings) -> DAG:
+def retraining_dag(folder: PipelineFolder, settings: Settings, *, register: bool = True) -> DAG:
     """The DAG that makes a model version of a pipeline; started by hand."""
     pipeline = folder.pipeline
     recorder = FailureRecorder(opened_by=STEPS[0], request=lambda context: training_request(pipeline.name, context))
@@ -29,6 +29,7 @@ def retraining_dag(folder: PipelineFolder, settings: Settings) -> DAG:
         schedule=None,
         catchup=False,
         max_active_runs=1,
+        auto_register=register,
         is_paused_upon_creation=False,  # without a schedule nothing starts by itself
         tags=sorted({"nightcast", "retraining", *pipeline.tags}),
         params=_params(),
