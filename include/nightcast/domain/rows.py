@@ -137,9 +137,11 @@ def split_by_day(table: pa.Table, time_column: str) -> dict[date, pa.Table]:
             "it says to which day a row belongs. Leave such rows out in extract.sql or give them a time"
         )
     days = _numpy(_one_chunk(times).cast(pa.date32()).cast(pa.int32()))
-    order = np.argsort(days, kind="stable")
-    distinct, starts = np.unique(days[order], return_index=True)
-    ordered = table.take(pa.array(order))
+    ordered = table
+    if (np.diff(days) < 0).any():
+        order = np.argsort(days, kind="stable")
+        days, ordered = days[order], table.take(pa.array(order))
+    distinct, starts = np.unique(days, return_index=True)
     ends = np.append(starts, len(days))[1:]
     return {
         np.datetime64(int(day), "D").astype(date): ordered.slice(start, end - start)

@@ -1,0 +1,35 @@
+"""Tables as Parquet files whose bytes depend on the rows and types alone, not on how the table was chunked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROW_GROUP = 131_072
+
+
+def write_parquet(sink: Any, schema: pa.Schema, pieces: Iterable[pa.Table]) -> None:
+    """Write rows that come in pieces to a path or a file object; at most a row group and a piece are held."""
+    plain = schema.remove_metadata()
+    with pq.ParquetWriter(sink, plain, compression="zstd", version="2.6") as writer:
+        held = plain.empty_table()
+        for piece in pieces:
+            held = pa.concat_tables([held, piece.cast(plain)])
+            while held.num_rows >= ROW_GROUP:
+                _write_group(writer, held.slice(0, ROW_GROUP))
+                held = held.slice(ROW_GROUP)
+        if held.num_rows:
+            _write_group(writer, held)
+
+
+def read_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """The table of a Parquet file, or some of its columns."""
+    return pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
+
+
+def _write_group(writer: Any, rows: pa.Table) -> None:
+    """One row group. Chunk borders would show as borders of pages, so there are none."""
+    writer.write_table(rows.combine_chunks(), row_group_size=ROW_GROUP)

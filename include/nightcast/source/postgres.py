@@ -1,0 +1,190 @@
+"""Postgres sources: COPY streamed into pyarrow's CSV reader, in memory that does not grow with the rows."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import pyarrow as pa
+import pyarrow.csv
+import sqlalchemy as sa
+from psycopg2 import sql as pg
+from psycopg2.extras import RealDictCursor
+
+from nightcast.domain.contract import Column
+from nightcast.domain.rows import arrow_schema
+from nightcast.errors import SourceMismatch, SourceUnavailable
+from nightcast.source.conversion import (
+    RoundingNeeded,
+    check_columns,
+    check_decimals,
+    misfit,
+    misfit_of,
+    without_password,
+)
+from nightcast.source.parameters import Piece, render
+
+Connection = psycopg2.extensions.connection
+
+_BYTES_PER_ROW = 32  # a guess that only decides the size of batches
+_LARGEST_ROW = 1 << 20
+_SEARCH_SECONDS = 60
+_SESSION = {
+    "application_name": "nightcast",
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "client_encoding": "UTF8",
+}
+
+
+def read(
+    address: sa.URL,
+    found: list[Piece],
+    values: Mapping[str, Any],
+    columns: Mapping[str, Column],
+    chunk_rows: int,
+    timeout_seconds: int,
+) -> Iterator[pa.RecordBatch]:
+    """See `source.read`."""
+    with _connection(address, timeout_seconds) as connection:
+        inner = _rendered(found, values, connection)
+        _check(connection, inner, columns)
+        names = pg.SQL(", ").join(pg.Identifier(name) for name in columns)
+        copy = pg.SQL("COPY (SELECT {} FROM (\n{}\n) AS extracted) TO STDOUT (FORMAT csv, HEADER)").format(names, inner)
+        stream = _Stream(connection, copy.as_string(connection))
+        try:
+            yield from _batches(stream, columns, max(chunk_rows * _BYTES_PER_ROW, _LARGEST_ROW))
+        except RoundingNeeded as error:
+            raise misfit_of(error.column, columns, _too_precise(address, inner, error.column, columns)) from None
+        finally:
+            stream.close()
+
+
+def query(address: sa.URL, found: list[Piece], values: Mapping[str, Any], timeout_seconds: int) -> list[dict[str, Any]]:
+    """See `source.query`."""
+    with (
+        _connection(address, timeout_seconds) as connection,
+        connection.cursor(cursor_factory=RealDictCursor) as cursor,
+    ):
+        cursor.execute(_rendered(found, values, connection))
+        return [dict(row) for row in cursor.fetchall()]
+
+
+@contextlib.contextmanager
+def _connection(address: sa.URL, timeout_seconds: int) -> Iterator[Connection]:
+    """A read-only transaction; the errors of its block become ours."""
+    given = address.translate_connect_args(username="user", database="dbname") | dict(address.query)
+    where = f"the source {address.host or 'localhost'}:{address.port or 5432}/{address.database}"
+    connection = None
+    try:
+        connection = psycopg2.connect(**(_SESSION | given))
+        connection.set_session(readonly=True, isolation_level="REPEATABLE READ")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true), set_config('datestyle', 'ISO', true), "
+                "set_config('extra_float_digits', '1', true)",
+                (f"{timeout_seconds}s",),
+            )
+        yield connection
+    except psycopg2.Error as error:
+        if isinstance(error, psycopg2.OperationalError) or error.pgcode is None:  # no code: the server did not speak
+            raise SourceUnavailable(f"{where} did not answer: {without_password(error, address)}") from None
+        raise SourceMismatch(
+            f"{where} refuses the SQL: {without_password(error, address)}. Correct it, or the role's rights"
+        ) from None
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _rendered(found: list[Piece], values: Mapping[str, Any], connection: Connection) -> pg.SQL:
+    """The text with its parameters as quoted literals: COPY takes no bind parameters."""
+    return pg.SQL(render(found, lambda name: pg.Literal(values[name]).as_string(connection)))
+
+
+def _check(connection: Connection, inner: pg.SQL, columns: Mapping[str, Column]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(pg.SQL("SELECT * FROM (\n{}\n) AS extracted LIMIT 0").format(inner))
+        check_columns([c.name for c in cursor.description or ()], columns)
+
+
+def _too_precise(address: sa.URL, inner: pg.SQL, name: str, columns: Mapping[str, Column]) -> str:
+    """A value with more digits than its column's scale: pyarrow says that there is one, not which."""
+    rest = pg.SQL("SELECT {0}::text FROM (\n{1}\n) AS extracted WHERE {0}::numeric <> round({0}::numeric, {2}) LIMIT 1")
+    with _connection(address, _SEARCH_SECONDS) as connection, connection.cursor() as cursor:
+        cursor.execute(rest.format(pg.Identifier(name), inner, pg.Literal(columns[name].scale)))
+        row = cursor.fetchone()
+    return f"found {row[0]}" if row else "found a value with too many digits"
+
+
+def _batches(stream: _Stream, columns: Mapping[str, Column], block_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Parse the stream. COPY writes NULL as nothing and an empty text as "", and that is how they are told apart."""
+    schema = arrow_schema(columns)
+    convert = pyarrow.csv.ConvertOptions(
+        column_types=schema,
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        true_values=["t", "true", "1"],
+        false_values=["f", "false", "0"],
+    )
+    try:
+        reader = pyarrow.csv.open_csv(
+            stream.source,
+            read_options=pyarrow.csv.ReadOptions(block_size=block_bytes, use_threads=False),
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            convert_options=convert,
+        )
+        for batch in reader:
+            if batch.num_rows:
+                check_decimals(batch, columns)
+                yield batch.cast(schema)
+    except pa.ArrowInvalid as error:
+        stream.check()  # where the source failed, what is wrong with the text is only an effect
+        raise misfit(str(error), columns) from None
+    stream.check()
+
+
+class _Stream:
+    """A COPY that runs in a thread of its own and can be read from `source`."""
+
+    def __init__(self, connection: Connection, copy: str):
+        self._connection, self._copy = connection, copy
+        self._error: BaseException | None = None
+        self._is_over = False
+        read_end, write_end = os.pipe()
+        self.source = os.fdopen(read_end, "rb", buffering=1 << 20)
+        self._sink = os.fdopen(write_end, "wb", buffering=1 << 20)
+        self._thread = threading.Thread(target=self._run, name="nightcast-copy", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise the error of a COPY that failed. After the end of `source` it is known."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Stop the COPY unless it is over: nobody reads it any longer."""
+        self.source.close()
+        if not self._is_over:
+            with contextlib.suppress(psycopg2.Error):
+                self._connection.cancel()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.copy_expert(self._copy, self._sink)
+            self._is_over = True
+        except BaseException as error:  # noqa: BLE001 -- raised again in the thread that reads
+            self._error = error
+        finally:
+            with contextlib.suppress(BrokenPipeError):  # the reader left first
+                self._sink.close()
