@@ -7,6 +7,15 @@ stop() { printf '\n%s\n' "$*" >&2; exit 1; }
 
 case "$PWD" in *" "*) stop "The checkout's path contains a space, which make cannot handle: $PWD. Move it." ;; esac
 
+# Nothing to do: answered without starting Python. A moved environment shows in its own record of where it was made.
+up_to_date() {
+  local venv=$1 stamp="$1/.ready-$(($# - 1))" file
+  [ -z "${PYTHON:-}" ] && [ -x "$venv/bin/python" ] && [ -f "$stamp" ] || return 1
+  for file in "${@:2}" "$(dirname "$0")/uv-lock.txt"; do [ ! "$file" -nt "$stamp" ] || return 1; done
+  case "$(grep '^command' "$venv/pyvenv.cfg")" in *" $(cd "$venv" && pwd)") ;; *) return 1 ;; esac
+}
+if up_to_date "$@"; then exit 0; fi
+
 python=
 for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
   if command -v "$candidate" >/dev/null 2>&1 &&

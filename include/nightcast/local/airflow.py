@@ -21,6 +21,7 @@ from nightcast.errors import NotFound, Permanent, Transient
 from nightcast.local.state import Local, write_private
 
 HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+NOT_SINCE: Mapping[str, float] = {}
 OVER = ("success", "failed")
 _opener = build_opener(ProxyHandler({}))  # a proxy of the user's must not see what stays on this machine
 
@@ -54,13 +55,23 @@ class Client:
             self.login()
             return self._send(method, target, body)
 
-    def health(self) -> dict[str, str]:
-        """Status of each component; empty where nobody answers. Airflow says 200 even when all is broken."""
+    def health(self, since: Mapping[str, float] = NOT_SINCE) -> dict[str, str]:
+        """Status of each component; empty where nobody answers. Airflow says 200 even when all is broken.
+
+        `since` maps a component to the second of its start. Airflow calls a dead one healthy until half a minute after
+        its last heartbeat; here it is `starting` until a heartbeat comes that is younger than its start.
+        """
         try:
             found = self._send("GET", "/api/v2/monitor/health", authorised=False)
         except (Transient, Permanent):
             return {}
-        return {name: str((found.get(name) or {}).get("status")) for name in HEALTHY}
+        statuses: dict[str, str] = {}
+        for name in HEALTHY:
+            part = found.get(name) or {}
+            beat = part.get(f"latest_{name}_heartbeat")
+            late = name in since and (not beat or datetime.fromisoformat(beat).timestamp() < since[name])
+            statuses[name] = "starting" if late and part.get("status") == "healthy" else str(part.get("status"))
+        return statuses
 
     def is_ours(self) -> bool:
         """Whether what answers is our Airflow: it takes our generated password."""

@@ -20,6 +20,7 @@ AIRFLOW_ROLES = {"admin": "admin", "operator": "op", "viewer": "viewer"}  # Simp
 FOREIGN = ("AIRFLOW", "PG", "_AIRFLOW")  # prefixes of what a user's shell may hold for other programs
 FOREIGN_NAMES = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV")
 NOT_FOR_NIGHTS = ("NIGHTCAST_OWNER_URL", "NIGHTCAST_POSTGRES_URL")  # rights that no night needs
+PATHS = ("NIGHTCAST_LAKE", "NIGHTCAST_PIPELINES", "NIGHTCAST_DEMO_DATA")
 PARALLELISM = 4  # LocalExecutor keeps as many processes, also when idle
 
 
@@ -66,12 +67,8 @@ def engine_settings(local: Local, environment: Mapping[str, str]) -> dict[str, s
         "NIGHTCAST_SOURCE_RETAIL": place.url("source_reader", local.password("source_reader"), "retail"),
         "NIGHTCAST_STATE": str(local.folder),
     }
-    chosen = {
-        name: value
-        for name, value in environment.items()
-        if name.startswith("NIGHTCAST_") and value and name not in (*NOT_FOR_NIGHTS, "NIGHTCAST_STATE")
-    }
-    return defaults | chosen
+    chosen = _chosen(environment)
+    return defaults | {name: value for name, value in chosen.items() if name not in NOT_FOR_NIGHTS}
 
 
 def owner_settings(local: Local, environment: Mapping[str, str]) -> dict[str, str]:
@@ -172,10 +169,19 @@ def load(local: Local) -> dict[str, dict[str, str]]:
 def shell_environment(local: Local, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of the operator's command line: the components' and the owner's URL; real variables win."""
     kept = load(local)
-    chosen = {name: value for name, value in environment.items() if name.startswith("NIGHTCAST_") and value}
     settings = kept["components"] or component_settings(local, environment)
     owner = kept["owner"] or owner_settings(local, environment)
-    return inherited(environment) | settings | owner | chosen
+    return inherited(environment) | settings | owner | _chosen(environment)
+
+
+def _chosen(environment: Mapping[str, str]) -> dict[str, str]:
+    """The NIGHTCAST_ variables that the user set. Relative paths lie below the checkout, wherever a process runs."""
+    chosen = {name: value for name, value in environment.items() if name.startswith("NIGHTCAST_") and value}
+    chosen.pop("NIGHTCAST_STATE", None)  # known from the state itself, and absolute there
+    for name in PATHS:
+        if name in chosen and "://" not in chosen[name]:
+            chosen[name] = str(CHECKOUT / chosen[name])
+    return chosen
 
 
 def passwords_file(local: Local) -> Path:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from urllib.parse import quote, urlsplit
 
 from nightcast.errors import SettingMissing
 from nightcast.local.state import Local
@@ -14,9 +12,14 @@ from nightcast.local.state import Local
 
 @dataclass(frozen=True)
 class Place:
-    """Where a Postgres listens; `admin_url` is None for the embedded one, whose superuser has its own password file."""
+    """Where a Postgres listens.
 
-    base: URL
+    `host` is `name:port`, `options` the URL's query. `admin_url` is None for the embedded one, whose superuser has a
+    password file of its own.
+    """
+
+    host: str
+    options: str
     admin_url: str | None
 
     @property
@@ -26,8 +29,9 @@ class Place:
 
     def url(self, role: str, password: str, database: str) -> str:
         """The SQLAlchemy URL of a role's login. It holds the password: do not print it."""
-        login = self.base.set(username=role, password=password, database=database)
-        return login.render_as_string(hide_password=False)
+        login = f"{quote(role, safe='')}:{quote(password, safe='')}"
+        options = f"?{self.options}" if self.options else ""
+        return f"postgresql+psycopg2://{login}@{self.host}/{quote(database, safe='')}{options}"
 
 
 def place_of(local: Local, environment: Mapping[str, str]) -> Place:
@@ -38,18 +42,16 @@ def place_of(local: Local, environment: Mapping[str, str]) -> Place:
     """
     given = environment.get("NIGHTCAST_POSTGRES_URL", "")
     if not given:
-        return Place(URL.create("postgresql+psycopg2", host="127.0.0.1", port=local.ports["postgres"]), None)
+        return Place(f"127.0.0.1:{local.ports['postgres']}", "", None)
     try:
-        base = make_url(given)
-    except ArgumentError:
-        raise SettingMissing(_UNREADABLE) from None  # the library's message quotes the URL, password included
-    if base.get_backend_name() not in ("postgresql", "postgres") or not base.host:
-        raise SettingMissing(_UNREADABLE)
-    base = base.set(drivername="postgresql+psycopg2")
-    return Place(base, base.render_as_string(hide_password=False))
-
-
-_UNREADABLE = (
-    "NIGHTCAST_POSTGRES_URL cannot be used; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE of a login that may "
-    "create roles and databases"
-)
+        found = urlsplit(given)
+        scheme, usable = found.scheme.partition("+")[0], bool(found.hostname) and found.port != 0
+    except ValueError:
+        scheme, usable = "", False
+    if scheme not in ("postgresql", "postgres") or not usable:
+        raise SettingMissing(  # without the URL, which holds a password
+            "NIGHTCAST_POSTGRES_URL cannot be used; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE of a login "
+            "that may create roles and databases"
+        )
+    host = found.netloc.rpartition("@")[2]
+    return Place(host, found.query, found._replace(scheme="postgresql+psycopg2").geturl())

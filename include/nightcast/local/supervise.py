@@ -87,8 +87,9 @@ def wait_healthy(local: Local, progress: Progress = print, seconds: float = HEAL
     client, supervisor = airflow.client(local), Supervisor(local)
     begun, told = time.monotonic(), time.monotonic()
     while True:
-        health = client.health()
-        running = {name for name, found in supervisor.states().items() if found.state == "RUNNING"}
+        states = supervisor.states()
+        health = client.health({name.replace("-", "_"): found.since for name, found in states.items()})
+        running = {name for name, found in states.items() if found.state == "RUNNING"}
         lacking = [name for name in airflow.HEALTHY if health.get(name) != "healthy"]
         lacking += [name for name in AIRFLOW if name not in running]
         if not lacking and client.is_ours():
@@ -127,10 +128,11 @@ def status(user: Mapping[str, str] = os.environ) -> list[Part]:
     local = existing(environment.user_environment(user))
     if local is None or not (supervisor := Supervisor(local)).answers():
         return []
-    health = airflow.client(local).health()
+    states = supervisor.states()
+    health = airflow.client(local).health({name.replace("-", "_"): found.since for name, found in states.items()})
     known = {"api-server": "healthy" if health else "no answer", "postgres": health.get("metadatabase", "")}
     known |= {name.replace("_", "-"): found for name, found in health.items()}
-    return [Part(name, s.state, s.pid, known.get(name, "")) for name, s in supervisor.states().items()]
+    return [Part(name, s.state, s.pid, known.get(name, "")) for name, s in states.items()]
 
 
 def remove(user: Mapping[str, str] = os.environ, progress: Progress = print) -> None:

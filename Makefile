@@ -1,0 +1,55 @@
+# Nightcast. `make help` lists what there is. For make 3.81 and bash 3.2 (macOS) and newer.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(CURDIR)/$(VENV)/bin/python
+
+# The caller's own settings for Python must not reach ours: without bytecode every task would compile Airflow again.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
+export PYTHONPATH := $(CURDIR)/include
+# Any `airflow` command would else make ~/airflow.
+export AIRFLOW_HOME := $(CURDIR)/.run/airflow
+
+.PHONY: help demo down demo-reset status test lint format lock install install-dev
+
+help: ## List what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: install ## From nothing to seven published nights of real data; again: resume
+	@$(PY) -m nightcast.demo up
+
+down: ## Stop everything that `make demo` started, and only that
+	@bash scripts/down.sh $(PY)
+
+demo-reset: install ## Delete the demo's state and start afresh
+	@$(PY) -m nightcast.demo reset
+	@$(PY) -m nightcast.demo up
+
+status: install ## Show what runs and whether it is healthy
+	@$(PY) -m nightcast.local status
+
+test: install-dev ## Run all tests (only some: make test ARGS="tests/store -k publish")
+	@$(PY) -m pytest --durations=15 $(ARGS)
+
+lint: install-dev ## Check format, rules, types, and the pipelines' folders
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@bin/nightcast lint
+
+format: install-dev ## Format the code and apply the safe fixes
+	@$(PY) -m ruff check --fix-only .
+	@$(PY) -m ruff format .
+
+lock: install ## Resolve requirements.in and requirements-dev.in into the lock files
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -c scripts/lock-caps.txt -o requirements.txt requirements.in
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -c requirements.txt -o requirements-dev.txt requirements-dev.in
+
+install:
+	@bash scripts/bootstrap.sh $(VENV) requirements.txt
+
+install-dev:
+	@bash scripts/bootstrap.sh $(VENV) requirements.txt requirements-dev.txt
