@@ -1,0 +1,26 @@
+"""A JSON Schema of `pipeline.yaml`, for editors that complete and underline while a team types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nightcast.spec.validation import NAMED_BY_FOLDER, adapter, feature_kinds
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of the file as it is written: features are mappings with one key, and the folder gives the name."""
+    schema = adapter().json_schema()
+    schema["properties"].pop(NAMED_BY_FOLDER)
+    schema["required"].remove(NAMED_BY_FOLDER)
+    for kind in set(feature_kinds().values()):
+        definition = schema["$defs"][kind.__name__]
+        definition["properties"].pop("feature")
+        definition["required"].remove("feature")
+    schema["properties"]["features"]["items"] = {
+        "type": "object",
+        "properties": {n: {"$ref": f"#/$defs/{k.__name__}"} for n, k in sorted(feature_kinds().items())},
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    return schema

@@ -1,0 +1,116 @@
+"""Pipelines' folders: found, read and judged. One bad folder never hides a good one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from nightcast.domain.manifest import digest_json
+from nightcast.domain.pipeline import PipelineFolder
+from nightcast.domain.team_file import unknown
+from nightcast.errors import SpecError
+from nightcast.spec.reading import read_yaml
+from nightcast.spec.rules import broken_rules
+from nightcast.spec.validation import validate
+
+PIPELINE, EXPECTATIONS = "pipeline.yaml", "expectations.yaml"
+REQUIRED = (PIPELINE, "extract.sql", EXPECTATIONS)
+OPTIONAL = ("calendar.sql", "freshness.sql")
+SECTIONS = ("contract", "rows", "signals", "predictions")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def list_pipelines(root: Path) -> list[str]:
+    """Names of the folders below `root`, sorted; a leading dot or underscore says that one is not a pipeline."""
+    if not root.is_dir():
+        raise SpecError(str(root), [f"{root}: is not a folder; expected the folder that holds one folder per pipeline"])
+    return sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith((".", "_")))
+
+
+def load_all(root: Path) -> tuple[dict[str, PipelineFolder], dict[str, SpecError]]:
+    """Every pipeline below `root`: the good ones, and what is wrong with the others."""
+    good: dict[str, PipelineFolder] = {}
+    bad: dict[str, SpecError] = {}
+    for name in list_pipelines(root):
+        try:
+            good[name] = load_folder(root / name)
+        except SpecError as error:
+            bad[name] = error
+    return good, bad
+
+
+def load_folder(path: Path) -> PipelineFolder:
+    """The pipeline whose folder is `path`; the folder's name is the pipeline's.
+
+    Raises:
+        SpecError: everything that is wrong with it, a line each.
+    """
+    if not path.is_dir():
+        raise SpecError(path.name, [f"{path}: is not a folder; expected the folder of a pipeline"])
+    if (path / "pipeline.py").exists():
+        raise SpecError(
+            path.name, ["pipeline.py:1: is not supported yet; expected only declared features. Take the file away"]
+        )
+    files: dict[str, str] = {}
+    problems = []
+    for name in (*REQUIRED, *OPTIONAL):
+        try:
+            files[name] = (path / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except UnicodeDecodeError as error:
+            problems.append(f"{name}:1: is not UTF-8 ({error.reason} at byte {error.start}); expected UTF-8 text")
+        except OSError as error:
+            problems.append(f"{name}:1: cannot be read ({error.strerror}); expected a readable file")
+    if problems:
+        raise SpecError(path.name, problems)
+    return from_files(path.name, files)
+
+
+def from_files(name: str, files: Mapping[str, str]) -> PipelineFolder:
+    """The pipeline `name` from the texts of its folder: file name -> text.
+
+    The digest is over all texts, under their names.
+
+    Raises:
+        SpecError: everything that is wrong with it, a line each.
+    """
+    problems = [*_wrong_name(name), *_wrong_files(files)]
+    pipeline = None
+    if files.get(PIPELINE, "").strip():
+        read, mistakes = read_yaml(files[PIPELINE], PIPELINE)
+        pipeline, found = validate(name, read) if not mistakes else (None, mistakes)
+        problems += found or broken_rules(pipeline, read, "calendar.sql" in files)
+    if files.get(EXPECTATIONS, "").strip():
+        problems += _wrong_expectations(files[EXPECTATIONS])
+    if problems or pipeline is None:
+        raise SpecError(name, problems)
+    return PipelineFolder(pipeline=pipeline, files=dict(files), digest=digest_json(dict(files)))
+
+
+def _wrong_name(name: str) -> list[str]:
+    if _NAME.fullmatch(name):
+        return []
+    return [
+        f"{name}: is the folder's name; expected a lower-case word of letters, digits and underscores, at most 40, "
+        "it names tables and DAGs"
+    ]
+
+
+def _wrong_files(files: Mapping[str, str]) -> list[str]:
+    known = (*REQUIRED, *OPTIONAL)
+    problems = [f"{name}:1: {unknown(name, known, 'file')}" for name in files if name not in known]
+    problems += [f"{name}:1: is missing; expected it beside {PIPELINE}" for name in REQUIRED if name not in files]
+    problems += [f"{name}:1: is empty; expected its text" for name, text in files.items() if not text.strip()]
+    return problems
+
+
+def _wrong_expectations(text: str) -> list[str]:
+    """Mistakes in the form of expectations.yaml. The entries themselves are judged by the room of checks."""
+    read, problems = read_yaml(text, EXPECTATIONS)
+    if problems:
+        return problems
+    if not isinstance(read.value, dict):
+        return [read.problem((), f"found no sections; expected {', '.join(SECTIONS)}")]
+    return [read.problem((name,), unknown(name, SECTIONS, "section")) for name in read.value if name not in SECTIONS]
