@@ -24,6 +24,7 @@ from nightcast.steps.running import Attempt, attempt, committing, finish, night_
 from nightcast.steps.snapshot import load_cube, load_manifest
 from nightcast.store import checks as check_store
 from nightcast.store import fence, predictions, publication, runs
+from nightcast.store import models as registry
 
 
 def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
         keys, days = expected(trial, manifest, rooms)
         with rooms.transaction() as tx:
             results, facts = _results(tx, trial, keys, days, expectations)
-        declared = [*gates.AUDIT_IDS, *(e.id for e in expectations.predictions)]
+        declared = [*gates.AUDIT_IDS, "audit.model_version", *(e.id for e in expectations.predictions)]
         verdict = judge(results, declared)
         with committing(trial, rooms) as tx:
             check_store.replace(tx, trial.run.run_id, "audit", results)
@@ -82,6 +83,8 @@ def _results(
         days=len(days),
         shards=pipeline.shards,
     )
+    pinned = registry.get(tx, pipeline.name, trial.run.model_version or 0).bundle_digest
+    results.append(gates.model_version([str(found.get("bundle")) for found in steps.values()], pinned))
     before = predictions.totals_by_day(tx, pipeline, last.run_id) if last else {}
     results += gates.totals(predictions.totals_by_day(tx, pipeline, run_id), before, pipeline.audit)
     if expectations.predictions:

@@ -85,4 +85,4 @@ def _explained(
 
 def _entity(cube: Cube, key: Mapping[str, Any]) -> int:
     rows = cube.keys.to_pylist()
-    return rows.index(dict(key))
+    return int(rows.index(dict(key)))

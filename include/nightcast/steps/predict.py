@@ -14,7 +14,7 @@ from nightcast.domain.feature_matrix import FeatureRows, scoring_rows
 from nightcast.domain.forecast import Scores, check_fits, score
 from nightcast.domain.panel import Cube
 from nightcast.domain.pipeline import Pipeline, PipelineFolder, quantile_column
-from nightcast.domain.profile import profile_table, to_json
+from nightcast.domain.profile import Kind, profile_table, to_json
 from nightcast.domain.windows import History
 from nightcast.errors import NightRefused
 from nightcast.lake import Lake
@@ -36,15 +36,17 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) ->
         pipeline = trial.folder.pipeline
         if trial.run.manifest_digest is None:
             raise NightRefused(f"run {trial.run.run_id} has no snapshot; expected `validate` to have ended. Clear it")
-        fitted = open_pinned(trial, rooms).fitted
-        table, rows = predicted(fitted, trial.folder, rooms.lake, trial.run.manifest_digest, (shard, pipeline.shards))
+        opened = open_pinned(trial, rooms)
+        table, rows = predicted(
+            opened.fitted, trial.folder, rooms.lake, trial.run.manifest_digest, (shard, pipeline.shards)
+        )
         profile = rooms.lake.put_json(night_profile(rows, table, pipeline))
         with rooms.transaction() as tx:
             predictions.ensure_partition(tx, pipeline, trial.run.origin)
         with committing(trial, rooms) as tx:
             written = predictions.replace_shard(tx, pipeline, trial.run.run_id, shard, table)
             counts = {"rows": written, "entities": len(np.unique(rows.entity)), "features": rows.x.shape[1]}
-            finish(tx, trial, counts=counts, result={"profile": profile})
+            finish(tx, trial, counts=counts, result={"profile": profile, "bundle": opened.digest})
         return night_result(trial.run, trial.folder, shard=shard, **counts)
 
 
@@ -87,8 +89,8 @@ def prediction_table(cube: Cube, rows: FeatureRows, scores: Scores, pipeline: Pi
 def night_profile(rows: FeatureRows, table: pa.Table, pipeline: Pipeline) -> dict[str, Any]:
     """Profiles of the shard's features and predictions, to be merged over shards."""
     forecasts = ("mean", *(quantile_column(level) for level in pipeline.forecast.quantiles))
-    features = {name: ("numeric", rows.x[:, at].astype(np.float64)) for at, name in enumerate(rows.names)}
-    predictions_ = {name: ("numeric", table[name].to_numpy()) for name in forecasts}
+    features = {name: (Kind.NUMBER, rows.x[:, at].astype(np.float64)) for at, name in enumerate(rows.names)}
+    predictions_ = {name: (Kind.NUMBER, table[name].to_numpy()) for name in forecasts}
     return {
         "feature": {n: to_json(p) for n, p in profile_table(features).items()},
         "prediction": {n: to_json(p) for n, p in profile_table(predictions_).items()},

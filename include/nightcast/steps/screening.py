@@ -135,7 +135,7 @@ def _sorted_out(day: date, table: pa.Table, copies: Flags, reasons: Sequence[tup
     bad = np.array([bool(r) for r in reasons], dtype=np.bool_)
     set_aside = tuple(
         SetAside(position=int(places[at]), reasons=reasons[at], row=table.slice(int(places[at]), 1).to_pylist()[0])
-        for at in np.flatnonzero(bad)
+        for at in map(int, np.flatnonzero(bad))
     )
     accepted = table.take(pa.array(places[~bad]))
     return ScreenedDay(

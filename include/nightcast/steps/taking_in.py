@@ -9,16 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from nightcast.domain.contract import Role
 from nightcast.domain.manifest import digest_json
 from nightcast.domain.panel import panel_digest, panel_key, panel_of_day, totals
 from nightcast.domain.pipeline import Pipeline, PipelineFolder
-from nightcast.domain.profile import profile_table, to_json
+from nightcast.domain.profile import kind_of, profile_table, to_json
 from nightcast.lake import Lake
 from nightcast.steps.screening import ScreenedDay
 from nightcast.store.intake import IntakeState, Taken
-
-KINDS = {Role.MEASURE: "numeric", Role.ATTRIBUTE: "categorical"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +55,10 @@ def take_in(
             totals=totals(panels[d.day]),
             signals={"rows": d.distinct_rows},
             restated=about[d.day].restated,
-            **counts(d),
+            pulled=d.pulled,
+            accepted=d.accepted.num_rows,
+            quarantined=len(d.set_aside),
+            duplicates=d.duplicates,
         )
         for d in days
     ]
@@ -66,7 +66,6 @@ def take_in(
 
 def rejected(day: ScreenedDay | None, about: Extracted, folder: PipelineFolder, lake: Lake) -> Taken:
     """The intake line of a day that a check rejected: kept, profiled for those who look at it, never a baseline."""
-    none = {"pulled": about.rows, "accepted": 0, "quarantined": 0, "duplicates": 0}
     return Taken(
         event_day=about.day,
         state=IntakeState.REJECTED,
@@ -74,7 +73,10 @@ def rejected(day: ScreenedDay | None, about: Extracted, folder: PipelineFolder, 
         raw_object=about.raw_object,
         profile_object=lake.put_json(day_profile(day.accepted, folder.pipeline)) if day else None,
         restated=about.restated,
-        **(counts(day) if day else none),
+        pulled=about.rows,
+        accepted=day.accepted.num_rows if day else 0,
+        quarantined=len(day.set_aside) if day else 0,
+        duplicates=day.duplicates if day else 0,
     )
 
 
@@ -90,20 +92,10 @@ def empty(day: date, *, opened: bool) -> Taken:
     )
 
 
-def counts(day: ScreenedDay) -> dict[str, int]:
-    """The four counts of a day."""
-    return {
-        "pulled": day.pulled,
-        "accepted": day.accepted.num_rows,
-        "quarantined": len(day.set_aside),
-        "duplicates": day.duplicates,
-    }
-
-
 def day_profile(accepted: pa.Table, pipeline: Pipeline) -> dict[str, Any]:
     """Profiles of the columns whose values have a distribution: measures and attributes."""
     declared = pipeline.source.columns
-    columns = {n: (KINDS[c.role], accepted[n]) for n, c in declared.items() if c.role in KINDS}
+    columns = {n: (kind, accepted[n]) for n, c in declared.items() if (kind := kind_of(c)) is not None}
     return {name: to_json(profile) for name, profile in profile_table(columns).items()}
 
 

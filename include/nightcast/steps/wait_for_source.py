@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -54,12 +53,17 @@ def _last_open_day(folder: PipelineFolder, rooms: Rooms, origin: date) -> date |
 
 
 def _has_rows(folder: PipelineFolder, rooms: Rooms, day: date) -> bool:
-    """Whether the first rows of that day arrive; the rest is not fetched."""
+    """Whether `freshness.sql` says so of that day (first column of its first row), or else its first rows arrive."""
     source_ = folder.pipeline.source
-    values = {"window_start": day, "window_end": day + timedelta(days=1)}
-    batches = source.read(rooms.settings.source_url(source_.connection), folder.extract_sql, values, source_.columns)
-    with contextlib.closing(batches):
-        return any(batch.num_rows for batch in batches)
+    values, url = (
+        {"window_start": day, "window_end": day + timedelta(days=1)},
+        rooms.settings.source_url(source_.connection),
+    )
+    if freshness := folder.files.get("freshness.sql"):
+        told = source.query(url, freshness, values)
+        return bool(told and next(iter(told[0].values())))
+    batches = source.read(url, folder.extract_sql, values, source_.columns)
+    return any(batch.num_rows for batch in batches)  # a source closes when its iterator is dropped
 
 
 def _deadline(folder: PipelineFolder, origin: date) -> datetime:

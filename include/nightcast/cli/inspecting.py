@@ -1,0 +1,145 @@
+"""Commands that only read: runs, show, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from nightcast.cli.text import cell, short, table
+from nightcast.domain.night import RunKind, RunState
+from nightcast.domain.verdict import CheckState
+from nightcast.errors import NotFound
+from nightcast.settings import Settings
+from nightcast.steps import explain as explain_step
+from nightcast.steps import rooms as rooms_
+from nightcast.steps.open_run import folder_of
+from nightcast.store import checks as check_store
+from nightcast.store import fence, intake, publication
+from nightcast.store import runs as run_store
+
+GOOD = frozenset({RunState.PUBLISHED, RunState.UNCHANGED, RunState.DONE, RunState.OPEN})
+
+
+def runs(settings: Settings, pipeline: str | None, limit: int, *, all_kinds: bool) -> None:
+    """Print the newest runs."""
+    with rooms_.build(settings).transaction() as tx:
+        found = run_store.recent(tx, pipeline, None if all_kinds else RunKind.NIGHT, limit)
+    headers = ["run", "pipeline", "origin", "kind", "state", "pulled", "accepted", "quarantined", "duplicates"]
+    rows = [
+        [str(r.run_id), r.pipeline, r.origin, r.kind, r.state, r.pulled, r.accepted, r.quarantined, r.duplicates]
+        for r in found
+    ]
+    for row, r in zip(rows, found, strict=True):
+        row += [r.predictions, r.model_version and f"v{r.model_version}", r.ended_at]
+    print(table([*headers, "predictions", "model", "ended (UTC)"], rows))
+
+
+def show(settings: Settings, run_id: int) -> None:
+    """Print one run: the verdict first, then what it rests on."""
+    with rooms_.build(settings).transaction() as tx:
+        run = run_store.get(tx, run_id)
+        shown = publication.current(tx, run.pipeline, run.origin)
+        last = publication.before(tx, run.pipeline, run.origin)
+        results = check_store.of_run(tx, run_id)
+        reasons = check_store.reasons(tx, run_id)
+        attempts = fence.attempts(tx, run_id)
+        taken = intake.of_run(tx, run_id)
+    print(_headline(run))
+    print(_readers(run, shown, last))
+    print(f"\n{_pins(run)}")
+    print(f"\n{_checks(results)}")
+    if reasons:
+        print("\nset aside: " + ", ".join(f"{name} {count:,}" for name, count in sorted(reasons.items())))
+    restated = [t.event_day.isoformat() for t in taken if t.restated]
+    if restated:
+        print(f"restated past days: {', '.join(restated)}")
+    print(f"\n{_timings(attempts)}")
+
+
+def _headline(run: run_store.Run) -> str:
+    said = f"{run.pipeline} {run.origin} (run {run.run_id}, {run.kind}, attempt {run.attempt}): {run.state.upper()}"
+    return said + (f": {run.reason}" if run.reason else "")
+
+
+def _readers(run: run_store.Run, shown: publication.Publication | None, last: publication.Publication | None) -> str:
+    if run.kind is not RunKind.NIGHT:
+        return "Readers: not concerned, this run publishes nothing."
+    if shown:
+        mine = "this run" if shown.run_id == run.run_id else f"run {shown.run_id}"
+        since = f"{shown.published_at:%Y-%m-%d %H:%M} UTC"
+        return f"Readers see {mine} for {run.origin}: revision {shown.revision}, since {since}."
+    if last:
+        return f"Readers see the night before: origin {last.origin}, revision {last.revision} (run {last.run_id})."
+    return "Readers see nothing yet: no night is published."
+
+
+def _pins(run: run_store.Run) -> str:
+    dirty = " (with uncommitted changes)" if run.code_dirty else ""
+    model = "-" if run.model_version is None else f"v{run.model_version}"
+    pairs = {
+        "mode": run.mode,
+        "window": f"{cell(run.window_start)} to {cell(run.window_end)}",
+        "model": model + (" (trained past this origin: look-ahead)" if run.look_ahead else ""),
+        "code": f"{short(run.code_commit) or '-'}{dirty}",
+        "spec": short(run.spec_digest) or "-",
+        "snapshot": short(run.manifest_digest) or "-",
+        "inputs": short(run.input_digest) or "-",
+        "rows": short(run.row_digest) or "-",
+        "counts": f"pulled {cell(run.pulled)} = accepted {cell(run.accepted)} + quarantined {cell(run.quarantined)}"
+        f" + duplicates {cell(run.duplicates)}; expected {cell(run.expected)} = predictions {cell(run.predictions)}",
+        "ran on": ", ".join(f"{k} {v}" for k, v in run.environment.items()),
+    }
+    return "\n".join(f"{name + ':':10} {value}" for name, value in pairs.items())
+
+
+def _checks(results: Sequence[check_store.StoredCheck]) -> str:
+    """Everything that did not pass, worst first; what passed as a number."""
+    passed = sum(r.state is CheckState.PASS for r in results)
+    told = [r for r in results if r.state is not CheckState.PASS]
+    rows = [[r.state, r.check_id, r.scope, r.observed, r.limit, r.message[:110]] for r in told[:25]]
+    more = f"\n… and {len(told) - 25} more" if len(told) > 25 else ""
+    body = table(["state", "check", "scope", "found", "expected", "message"], rows) + more if told else ""
+    return f"checks: {passed} of {len(results)} passed\n{body}".rstrip()
+
+
+def _timings(attempts: Iterable[fence.StepAttempt]) -> str:
+    headers = ["step", "shard", "attempt", "state", "started (UTC)", "seconds", "cpu", "counts"]
+    rows = [
+        [a.step, str(a.shard), str(a.attempt), a.state, a.started_at, a.seconds, a.cpu_seconds, _counted(a)]
+        for a in attempts
+    ]
+    return table(headers, rows)
+
+
+def _counted(attempt: fence.StepAttempt) -> str:
+    if attempt.error:
+        return f"{attempt.error_class}: {attempt.error[:100]}"
+    return ", ".join(f"{k} {cell(v)}" for k, v in attempt.counts.items() if isinstance(v, int | float))
+
+
+def explain(settings: Settings, pipeline: str, key: str, target: date, origin: date | None) -> None:
+    """Print one prediction and everything behind it."""
+    rooms = rooms_.build(settings)
+    found = explain_step.run(
+        pipeline, _key(key, folder_of(pipeline, rooms).pipeline.source.keys), target, rooms, origin
+    )
+    run, model = found.run, found.model
+    values = ", ".join(f"{k} {cell(v)}" for k, v in found.prediction.items() if isinstance(v, float))
+    print(f"{pipeline} {key} on {target}: {values}")
+    print(f"made from {run.origin} by run {run.run_id}, revision {found.revision}")
+    print(f"\nmodel:     v{model.version}, trained through {model.trained_through}, bundle {model.bundle_digest}")
+    print(f"           with {', '.join(f'{k} {v}' for k, v in found.trained_with.items())}")
+    print(f"snapshot:  {run.manifest_digest}\nspec:      {run.spec_digest}\ncode:      {run.code_commit}")
+    print(f"scale:     {found.scale:g} (level of the key at the origin)")
+    print("\nlast days: " + ", ".join(f"{day:%m-%d} {value}" for day, value in found.recent.items()))
+    print("\n" + table(["feature", "value"], [[name, value] for name, value in found.features.items()]))
+
+
+def _key(text: str, names: tuple[str, ...]) -> Mapping[str, Any]:
+    parts = dict(part.split("=", 1) for part in text.split(",")) if "=" in text else {names[0]: text}
+    if set(parts) != set(names):
+        raise NotFound(
+            f"the key is {text!r}; expected values for {', '.join(names)}, as {','.join(f'{n}=…' for n in names)}"
+        )
+    return parts

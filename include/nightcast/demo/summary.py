@@ -1,0 +1,82 @@
+"""What the demo prints at its end: the nights, the forecast, how it did, and where to look next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from psycopg2.extras import RealDictCursor
+
+from nightcast.cli.text import table
+from nightcast.domain.night import RunKind, RunState
+from nightcast.local import postgres
+from nightcast.local.place import place_of
+from nightcast.local.state import Local
+from nightcast.settings import Settings
+from nightcast.store import connect, fence, runs, scores
+
+SQL = Path(__file__).parent / "sql"
+NIGHTS = 7
+
+
+def write(local: Local, settings: Settings, pipeline: str, seconds: float) -> None:
+    """Print the summary of the newest seven nights."""
+    with connect.transaction(settings.database_url) as tx:
+        nights = [r for r in runs.recent(tx, pipeline, RunKind.NIGHT, limit=60) if r.state is not RunState.TOO_OLD]
+        rows = [_night(tx, run) for run in sorted(nights[:NIGHTS], key=lambda r: r.origin)]
+    headers = ["origin", "run", "state", "pulled", "accepted", "quarantined", "duplicates", "predictions", "model"]
+    print(f"\nThe last {len(rows)} nights of {pipeline}\n")
+    print(table([*headers, "highest drift", "seconds"], rows))
+    _as_analyst(local)
+    print(f"\nReady in {seconds:.0f} s. Where to look next")
+    print(_doors(local))
+
+
+def _night(tx: Any, run: runs.Run) -> list[Any]:
+    steps = [a for a in fence.attempts(tx, run.run_id) if a.seconds is not None]
+    counts = [run.pulled, run.accepted, run.quarantined, run.duplicates, run.predictions]
+    model = f"v{run.model_version}" if run.model_version else None
+    return [run.origin, str(run.run_id), run.state, *counts, model, _drift(tx, run), sum(a.seconds or 0 for a in steps)]
+
+
+def _drift(tx: Any, run: runs.Run) -> str | None:
+    """The input column that moved most against the same weekday, by population stability index."""
+    found = [
+        s
+        for s in scores.of_run(tx, run.run_id)
+        if s.statistic == "psi" and s.reference == "same_weekday_8" and s.kind in ("measure", "attribute")
+    ]
+    worst = max((s for s in found if s.value is not None), key=lambda s: s.value or 0, default=None)
+    return f"PSI {worst.value:.3f} ({worst.column_name})" if worst else None
+
+
+def _as_analyst(local: Local) -> None:
+    """What an analyst reads, through the analyst's own login."""
+    place = place_of(local, {})
+    url = place.url("analyst", local.password("analyst"), "nightcast")
+    statements = (SQL / "summary.sql").read_text().split("-- name:")[1:]
+    with connect.transaction(url) as tx, tx.cursor(cursor_factory=RealDictCursor) as cursor:
+        for block in statements:
+            title, _, statement = block.partition("\n")
+            cursor.execute(statement)
+            found = cursor.fetchall()
+            columns = [c.name for c in cursor.description or ()]
+            print(f"\n{title.strip()}\n")
+            print(table(columns, [list(row.values()) for row in found]))
+
+
+def _doors(local: Local) -> str:
+    place = place_of(local, {})
+    server = postgres.running(local.postgres)
+    psql = f"{server.binaries}/psql" if server else "psql"
+    login = place.url("analyst", local.password("analyst"), "nightcast").replace("+psycopg2", "")
+    return "\n".join(
+        [
+            f"  Airflow   {local.api_url}   login admin / {local.login()}",
+            f"  analyst   {psql} '{login}'",
+            "            then: SELECT * FROM forecast.freshness;  \\d+ forecast.daily_demand",
+            "  operator  bin/nightcast runs     bin/nightcast show RUN     bin/nightcast --help",
+            "  stop      make down              go on: make demo           afresh: make demo-reset",
+            "  The schedule stays on: each night fresh real lines arrive and are forecast, for five weeks.",
+        ]
+    )
