@@ -29,7 +29,7 @@ class DriftScore:
     definition: str  # formula, base of the logarithm, bins
     n_reference: int
     n_current: int
-    rank: float | None = None  # share of its own past values that are not larger
+    rank: float | None = None  # (1 + past values at least as large) / (1 + past values): small is unusual
     rank_n: int | None = None
     slice: str = ""
     origin: date | None = None

@@ -54,7 +54,7 @@ COMMENT ON COLUMN internal.drift_score.value IS 'Its value; null where it does n
 COMMENT ON COLUMN internal.drift_score.definition IS 'Formula, base of the logarithm and bins.';
 COMMENT ON COLUMN internal.drift_score.n_reference IS 'Values in the reference.';
 COMMENT ON COLUMN internal.drift_score.n_current IS 'Values tonight.';
-COMMENT ON COLUMN internal.drift_score.rank IS 'Share of its own past values that are not larger; null without a past.';
+COMMENT ON COLUMN internal.drift_score.rank IS '(1 + past values at least as large) / (1 + past values): small is unusual; null without a past.';
 COMMENT ON COLUMN internal.drift_score.rank_n IS 'How many past values the rank is among.';
 
 CREATE TABLE internal.accuracy_score (

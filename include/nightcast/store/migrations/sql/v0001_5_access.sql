@@ -13,11 +13,12 @@ BEGIN
     END IF;
     parent := 'prediction_' || of_pipeline || CASE WHEN of_version > 1 THEN '_v' || of_version ELSE '' END;
     part := parent || to_char(from_day, '"_"YYYY"_"MM');
-    IF to_regclass(format('internal.%I', part)) IS NOT NULL THEN
+    IF EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'internal'::regnamespace) THEN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('nightcast partition ' || parent, 0));
-    IF to_regclass(format('internal.%I', part)) IS NOT NULL THEN
+    -- Asked of the catalog itself: to_regclass may answer from before the wait.
+    IF EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'internal'::regnamespace) THEN
         RETURN false;
     END IF;
     -- Made apart and constrained, so that attaching neither scans nor keeps readers waiting.
