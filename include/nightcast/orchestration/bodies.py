@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,7 +38,10 @@ def call_step(step: str, subject: Mapping[str, Any], **arguments: Any) -> Any:
 
 def result_of(step: str, subject: Mapping[str, Any], **arguments: Any) -> Any:
     """As `call_step`, where the task wants to see for itself that the run is over."""
-    return importlib.import_module(f"nightcast.steps.{step}").run(subject, rooms(), now, **arguments)
+    with warnings.catch_warnings():
+        # skops asks every loaded module for the name of a type; Airflow's warn about each, a thousand lines per log
+        warnings.filterwarnings("ignore", message=r"The `airflow\.")
+        return importlib.import_module(f"nightcast.steps.{step}").run(subject, rooms(), now, **arguments)
 
 
 def handed_on(context: Context, task_id: str) -> dict[str, Any]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 from airflow.sdk import DAG, get_parsing_context
 
 from nightcast import spec
-from nightcast.errors import SettingMissing, SpecError
+from nightcast.errors import SpecError
 from nightcast.orchestration.inference import inference_dag
 from nightcast.orchestration.retraining import retraining_dag
 from nightcast.settings import Settings, from_environment
@@ -33,15 +32,15 @@ def build_dags(*kinds: str) -> list[DAG]:
     settings, wanted = from_environment(os.environ), get_parsing_context().dag_id
     built = []
     for kind in kinds or tuple(KINDS):
-        for folder in _folders(settings):
-            if wanted is not None and wanted != f"{folder.name}_{kind}":
+        for name in spec.list_pipelines(settings.pipelines):
+            if wanted is not None and wanted != f"{name}_{kind}":
                 continue
             try:
-                built.append(KINDS[kind](spec.load_folder(folder), settings))
+                built.append(KINDS[kind](spec.load_folder(settings.pipelines / name), settings))
             except Exception as error:
                 if wanted is not None:
                     raise
-                log.warning("%s has no %s DAG: %s", folder.name, kind, error)
+                log.warning("%s has no %s DAG: %s", name, kind, error)
     return built
 
 
@@ -54,27 +53,20 @@ def report_invalid_specs() -> None:
     if get_parsing_context().dag_id is not None:
         return
     settings = from_environment(os.environ)
-    found = {folder.name: problems for folder in _folders(settings) if (problems := list(_problems(folder, settings)))}
+    names = spec.list_pipelines(settings.pipelines)
+    found = {name: problems for name in names if (problems := _problems(name, settings))}
     if found:
-        raise SpecError(", ".join(found), [line for lines in found.values() for line in lines])
+        raise SpecError(", ".join(found), [f"{name}/{line}" for name, lines in found.items() for line in lines])
 
 
-def _problems(folder: Path, settings: Settings) -> Iterator[str]:
+def _problems(name: str, settings: Settings) -> list[str]:
     """What is wrong with one folder. Its DAGs are built too, and thrown away."""
     try:
-        read = spec.load_folder(folder)
+        read = spec.load_folder(settings.pipelines / name)
         for make in KINDS.values():
             make(read, settings, register=False)
     except SpecError as error:
-        yield from error.problems
+        return error.problems
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one folder must not hide the others
-        yield f"{folder}: {type(error).__name__}: {error}"
-
-
-def _folders(settings: Settings) -> list[Path]:
-    top = settings.pipelines
-    if not top.is_dir():
-        raise SettingMissing(
-            f"NIGHTCAST_PIPELINES is {top}, which is no folder; expected one folder per pipeline in it"
-        )
-    return sorted(f for f in top.iterdir() if f.is_dir() and not f.name.startswith((".", "_")))
+        return [f"pipeline.yaml: {type(error).__name__}: {error}"]
+    return []

@@ -1,0 +1,191 @@
+"""HTML of the pages: tables that a browser, a printer and a screen reader can use. No scripts, nothing from outside."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from html import escape
+from typing import Any
+
+from nightcast.domain.night import RunState
+from nightcast.errors import NightcastError
+from nightcast.store.checks import StoredCheck
+from nightcast.store.fence import StepAttempt
+from nightcast.store.overview import Freshness, NightRow
+from nightcast.store.publication import Publication
+from nightcast.store.runs import Run
+
+STYLE = """
+:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; } code { overflow-wrap: anywhere; }
+.good, .warn, .bad { font-weight: 600; }
+.good { color: light-dark(#116329, #4ac26b); } .warn { color: light-dark(#7d4e00, #d4a72c); }
+.bad { color: light-dark(#a40e26, #ff8182); }
+""".strip()
+
+TONES = {
+    **dict.fromkeys(("published", "unchanged", "done", "pass"), "good"),
+    **dict.fromkeys(("stopped", "failed", "fail", "error"), "bad"),
+    **dict.fromkeys(("superseded", "too_old", "warn", "quarantine", "waived"), "warn"),
+}
+
+
+def board(freshness: Sequence[Freshness], nights: Sequence[NightRow]) -> str:
+    """The first page: how fresh each pipeline is, and its last nights."""
+    fresh = [(f.pipeline, f.title, f.owner, f.last_published_origin, f.expected_origin, _late(f)) for f in freshness]
+    last = [
+        (
+            _Html(f'<a href="runs/{n.run_id}">{n.run_id}</a>'),
+            n.pipeline,
+            n.origin,
+            _state(n.state),
+            _revision(n.revision, shown=n.shown),
+            n.model_version,
+            *(n.pulled, n.accepted, n.quarantined, n.duplicates, n.predictions),
+            n.ended_at and n.ended_at - n.opened_at,
+            n.reason,
+        )
+        for n in nights
+    ]
+    about = ["Pipeline", "What", "Owner", "Readers see", "Expected", "State"]
+    heads = ["Run", "Pipeline", "Origin", "State", "Revision", "Model", "Pulled", "Accepted", "Quarantined"]
+    heads += ["Duplicates", "Predictions", "Took", "Reason"]
+    return _document("Nightcast", "<h2>Pipelines</h2>" + _table(about, fresh) + "<h2>Nights</h2>" + _table(heads, last))
+
+
+def run(run: Run, shown: Sequence[Publication], checks: Sequence[StoredCheck], attempts: Sequence[StepAttempt]) -> str:
+    """One run: what became of it, its pins, its checks (worst first) and its steps."""
+    judged = [
+        (_state(c.state), c.check_id, c.step, c.scope, c.message, c.observed, c.limit, c.bad_rows, c.rows)
+        for c in checks
+    ]
+    steps = [
+        (a.step, a.shard, a.attempt, _state(a.state), a.started_at, a.seconds, a.cpu_seconds, _counts(a), _error(a))
+        for a in attempts
+    ]
+    body = (
+        f'<p><a href="../">All nights</a></p><p>{_headline(run, shown)}</p>'
+        + _table(["", ""], _facts(run, shown))
+        + "<h2>Checks</h2>"
+        + _table(["State", "Check", "Step", "Scope", "What was found", "Observed", "Limit", "Bad rows", "Rows"], judged)
+        + "<h2>Steps</h2>"
+        + _table(["Step", "Shard", "Attempt", "State", "Started", "Seconds", "CPU s", "Counts", "Error"], steps)
+    )
+    return _document(f"{run.pipeline} {run.origin}, run {run.run_id}", body)
+
+
+def problem(error: NightcastError) -> str:
+    """A page for what could not be shown."""
+    text = f"<p>{escape(str(error))}</p><p>Runbook: <code>docs/runbooks/{escape(error.runbook)}</code></p>"
+    return _document(type(error).__name__, text)
+
+
+class _Html(str):
+    """Text that is HTML already; all other text is escaped."""
+
+    __slots__ = ()
+
+
+def _headline(run: Run, shown: Sequence[Publication]) -> str:
+    seen = any(p.withdrawn_at is None for p in shown)
+    readers = "Readers see this run." if seen else "Readers do not see this run."
+    return f"{_state(run.state)}{': ' + escape(run.reason) if run.reason else ''}. {readers}"
+
+
+def _facts(run: Run, shown: Sequence[Publication]) -> list[tuple[str, Any]]:
+    revisions = ", ".join(str(p.revision) + (" (withdrawn)" if p.withdrawn_at else "") for p in shown)
+    commit = run.code_commit and run.code_commit + (" (with local changes)" if run.code_dirty else "")
+    return [
+        ("Kind", f"{run.kind}, attempt {run.attempt}, {run.mode}"),
+        ("Scheduler's run", run.scheduler_run_id),
+        ("Opened", run.opened_at),
+        ("Ended", run.ended_at),
+        ("Revision", revisions or None),
+        ("Window", f"{run.window_start} to {run.window_end}" if run.window_start else None),
+        ("Rows", _reconciled(run)),
+        ("Predictions", f"{_cell(run.predictions)} of {_cell(run.expected)} expected"),
+        ("Model version", run.model_version),
+        ("Looked ahead", run.look_ahead),
+        *((name, value and _Html(f"<code>{escape(value)}</code>")) for name, value in _digests(run, commit)),
+    ]
+
+
+def _digests(run: Run, commit: str | None) -> list[tuple[str, str | None]]:
+    return [
+        ("Code", commit),
+        ("Spec", run.spec_digest),
+        ("Snapshot", run.manifest_digest),
+        ("Inputs", run.input_digest),
+        ("Rows digest", run.row_digest),
+    ]
+
+
+def _reconciled(run: Run) -> str:
+    parts = (("accepted", run.accepted), ("quarantined", run.quarantined), ("duplicates", run.duplicates))
+    return f"{_cell(run.pulled)} pulled = " + " + ".join(f"{_cell(value)} {name}" for name, value in parts)
+
+
+def _late(fresh: Freshness) -> str:
+    if fresh.last_published_origin is None:
+        return _Html('<span class="warn">never published</span>')
+    if not fresh.late_by:
+        return _Html('<span class="good">on time</span>')
+    return _Html(f'<span class="bad">late by {_cell(fresh.late_by)}</span>')
+
+
+def _revision(revision: int | None, *, shown: bool) -> str | None:
+    return None if revision is None else str(revision) if shown else f"{revision} (withdrawn)"
+
+
+def _state(state: RunState | Any) -> str:
+    return _Html(f'<span class="{TONES.get(state, "")}">{escape(str(state))}</span>')
+
+
+def _counts(attempt: StepAttempt) -> str:
+    return ", ".join(f"{name} {_cell(value)}" for name, value in attempt.counts.items())
+
+
+def _error(attempt: StepAttempt) -> str | None:
+    return f"{attempt.error_class}: {attempt.error}" if attempt.error_class else None
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    if not rows:
+        return "<p>None.</p>"
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads) if any(heads) else ""
+    body = "".join("<tr>" + "".join(map(_td, row)) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _td(value: Any) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"<td{' class=n' if number else ''}>{value if isinstance(value, _Html) else escape(_cell(value))}</td>"
+
+
+def _cell(value: Any) -> str:
+    """One value as text; nothing is a dash."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(value, timedelta):
+        hours, seconds = divmod(round(value.total_seconds()), 3600)
+        return f"{hours} h {seconds // 60} min" if hours else f"{seconds // 60} min {seconds % 60} s"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _document(title: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>\n"
+    )
