@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import psycopg2
 import pytest
 
+import nightcast
 from nightcast.domain.night import RunKind, RunMode, RunState, StepState
 from nightcast.domain.verdict import CheckState
 from nightcast.errors import SettingMissing, StoreUnavailable, TablesDoNotFit
@@ -51,7 +56,7 @@ def test_upgrade_from_empty_is_at_head_and_repeating_it_changes_nothing(bare):
 def test_head_is_what_alembic_calls_head(bare):
     from alembic.script import ScriptDirectory
 
-    folder = migrate.Path(migrate.__file__).parent / "migrations"
+    folder = Path(migrate.__file__).parent / "migrations"
     assert ScriptDirectory(str(folder)).get_heads() == [migrate.HEAD]
 
 
@@ -226,3 +231,20 @@ def test_an_error_rolls_back(memory):
         execute(tx, "UPDATE internal.pipeline SET title = 'changed'; SELECT 1/0")
     with memory.owning() as tx:
         assert rows(tx, "SELECT title FROM internal.pipeline") == [{"title": memory.pipeline.title}]
+
+
+def test_migrations_run_from_wherever_the_package_is_installed(bare, tmp_path):
+    place = tmp_path / "100% elsewhere"
+    shutil.copytree(Path(nightcast.__file__).parent, place / "nightcast", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "import sys; from nightcast.store import migrate; migrate.upgrade(sys.argv[1]); print(migrate.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, bare.url("nightcast_owner")],
+        env={"PYTHONPATH": str(place)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(str(place))
+    with bare.writing() as tx:
+        assert migrate.current(tx) == migrate.HEAD
