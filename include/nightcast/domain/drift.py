@@ -98,7 +98,7 @@ def same_weekday_reference(days: Mapping[date, DayState], origin: date, n: int =
     """The last `n` accepted days strictly before `origin` with its weekday, oldest first; fewer if there are fewer."""
     accepted = (day for day, state in days.items() if state is DayState.ACCEPTED)
     twins = [day for day in accepted if day < origin and day.weekday() == origin.weekday()]
-    return tuple(sorted(twins)[-n:])
+    return tuple(sorted(sorted(twins, reverse=True)[:n]))
 
 
 def _psi(seen: Aligned) -> Score:
