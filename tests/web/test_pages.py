@@ -1,0 +1,177 @@
+"""The pages, asked over HTTP, on a real database."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from nightcast.domain.night import RunState
+from nightcast.domain.verdict import CheckResult, CheckState
+from nightcast.store import checks, fence, publication, runs
+from nightcast.web.app import make_app
+from store.conftest import ORIGIN, Memory
+
+pytestmark = pytest.mark.postgres
+
+HOSTILE = "<script>alert('x')</script> & \"more\""
+KEY = {"X-Key": "open"}
+
+
+def guard(x_key: str = Header(default="")) -> None:
+    if x_key != "open":
+        raise HTTPException(401)
+
+
+@pytest.fixture
+def app(memory: Memory) -> FastAPI:
+    """The pages of that database, for whoever has the key."""
+    return make_app([Depends(guard)], lambda: memory.url("nightcast_writer"))
+
+
+@pytest.fixture
+def client(app: FastAPI) -> TestClient:
+    """A visitor with the key."""
+    return TestClient(app, headers=KEY)
+
+
+@pytest.fixture
+def published(memory: Memory) -> int:
+    """A published night."""
+    memory.live_model()
+    run_id = memory.scored_run().run_id
+    with memory.writing() as tx:
+        attempt = fence.claim(tx, run_id, "audit")
+        fence.done(tx, run_id, "audit", 0, attempt, counts={"rows": 1234}, cpu_seconds=0.5)
+        publication.publish(tx, run_id)
+    return run_id
+
+
+@pytest.fixture
+def stopped(memory: Memory) -> int:
+    """A stopped night, with names and reasons that somebody else chose."""
+    with memory.writing() as tx:
+        run_id = runs.open_run(tx, memory.pipeline.name, ORIGIN, scheduler_run_id=HOSTILE).run_id
+        found = [
+            CheckResult(check_id="rows.fine", state=CheckState.PASS, message="fine"),
+            CheckResult(check_id="rows.bad", state=CheckState.FAIL, message=HOSTILE, observed=HOSTILE, limit=HOSTILE),
+        ]
+        checks.replace(tx, run_id, "validate", found)
+        attempt = fence.claim(tx, run_id, "validate")
+        fence.failed(tx, run_id, "validate", 0, attempt, ValueError(HOSTILE))
+        runs.finish(tx, run_id, RunState.STOPPED, HOSTILE)
+    return run_id
+
+
+class Tags(HTMLParser):
+    """Collects the tags of a page, and makes sure that each that is opened is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        assert not [name for name, _ in attrs if name.startswith("on") or name == "src"]
+        if tag not in ("meta", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def tags_of(html: str) -> list[str]:
+    parser = Tags()
+    parser.feed(html)
+    assert parser.open == []
+    return parser.seen
+
+
+def test_every_route_asks_who_is_there(app: FastAPI, published: int) -> None:
+    stranger = TestClient(app)
+    for path in ("/", f"/runs/{published}", "/runs/999"):
+        assert stranger.get(path).status_code == 401
+    for route in app.routes:
+        assert isinstance(route, APIRoute), f"{route} is not guarded"
+        assert guard in [d.call for d in route.dependant.dependencies]
+
+
+def test_there_is_no_app_without_a_guard() -> None:
+    with pytest.raises(ValueError, match="guard"):
+        make_app([], lambda: "")
+
+
+def test_there_is_nothing_but_the_pages(client: TestClient) -> None:
+    for path in ("/docs", "/redoc", "/openapi.json", "/static/x.css", "/runs"):
+        assert client.get(path).status_code == 404
+    assert client.post("/").status_code == 405
+
+
+def test_the_board_shows_freshness_and_the_last_nights(client: TestClient, published: int) -> None:
+    text = client.get("/").text
+    for part in ("demand", "Units per sku and day", "2011-10-31", "published", f'href="runs/{published}"'):
+        assert part in text
+    assert "late by" in text, "the last night is years ago"
+
+
+def test_an_empty_installation_has_a_board(client: TestClient) -> None:
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert "never published" in answer.text
+    assert "None." in answer.text
+
+
+def test_a_run_shows_pins_counts_and_steps(client: TestClient, published: int) -> None:
+    text = client.get(f"/runs/{published}").text
+    assert "Readers see this run." in text
+    assert "10 pulled = 7 accepted + 2 quarantined + 1 duplicates" in text
+    assert "6 of 6 expected" in text
+    assert "rows 1,234" in text
+
+
+def test_a_stopped_run_says_first_what_broke(client: TestClient, stopped: int) -> None:
+    text = client.get(f"/runs/{stopped}").text
+    assert "Readers do not see this run." in text
+    assert text.index("rows.bad") < text.index("rows.fine")
+    assert "ValueError" in text
+
+
+def test_texts_of_others_are_shown_and_never_run(client: TestClient, stopped: int) -> None:
+    for path in ("/", f"/runs/{stopped}"):
+        answer = client.get(path)
+        assert "&lt;script&gt;" in answer.text
+        assert "script" not in tags_of(answer.text)
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_pages_need_nothing_from_outside(client: TestClient, published: int) -> None:
+    for path in ("/", f"/runs/{published}"):
+        text = client.get(path).text
+        assert not {"script", "img", "link", "iframe"} & set(tags_of(text))
+        assert "http" not in text
+        assert "color-scheme: light dark" in text
+        assert len(text) < 20_000
+
+
+def test_a_run_that_does_not_exist_is_404_with_its_runbook(client: TestClient) -> None:
+    answer = client.get("/runs/999")
+    assert answer.status_code == 404
+    assert "docs/runbooks/not-found.md" in answer.text
+    assert client.get("/runs/first").status_code == 422
+
+
+def test_a_database_that_is_away_is_503_and_keeps_its_password() -> None:
+    url = "postgresql+psycopg2://nightcast_writer:secret-word@127.0.0.1:1/nightcast"
+    answer = TestClient(make_app([Depends(guard)], lambda: url), headers=KEY).get("/")
+    assert answer.status_code == 503
+    assert "docs/runbooks/store-unavailable.md" in answer.text
+    assert "secret-word" not in answer.text
+
+
+def test_pages_cannot_write(client: TestClient, published: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nightcast.web.app.runs.get", lambda tx, run_id: fence.claim(tx, run_id, "audit"))
+    assert client.get(f"/runs/{published}").status_code == 503
