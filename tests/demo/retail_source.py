@@ -18,7 +18,7 @@ from nightcast.demo import source
 from nightcast.local import postgres
 
 EXCERPT = Path(__file__).resolve().parents[1] / "data" / "retail_excerpt.csv.xz"
-PIPELINE = Path(__file__).resolve().parents[2] / "include" / "pipelines" / "daily_demand"
+FOLDER = Path(__file__).resolve().parents[2] / "include" / "pipelines" / "daily_demand"
 
 
 @dataclass(frozen=True)
@@ -77,5 +77,5 @@ def load(owner: str, reader: str, path: Path, shift_days: int = 0) -> source.Loa
 def bound(file: str, start: date, end: date) -> str:
     """A statement of the pipeline with its two parameters filled in."""
     days = {"window_start": start, "window_end": end}
-    text = (PIPELINE / file).read_text()
+    text = (FOLDER / file).read_text()
     return re.sub(r"(?<!:):(window_start|window_end)", lambda m: f"'{days[m[1]]}'::date", text)

@@ -12,21 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from demo.retail_source import EXCERPT, PIPELINE, Retail, load, make_roles_and_database, wall_time
+from demo.retail_source import EXCERPT, FOLDER, Retail, load, make_roles_and_database, wall_time
 from nightcast import source as source_room
+from nightcast import spec
 from nightcast.demo.source import COLUMNS as FILE_COLUMNS
-from nightcast.domain.contract import Column, ColumnType, Role
 from nightcast.local import postgres
 
 pytestmark = pytest.mark.postgres
 
-SPEC = yaml.safe_load((PIPELINE / "pipeline.yaml").read_text())
-COLUMNS = {
-    name: Column(**declared | {"type": ColumnType(declared["type"]), "role": Role(declared["role"])})
-    for name, declared in SPEC["source"]["columns"].items()
-}
+PIPELINE = spec.load_folder(FOLDER)
+COLUMNS = PIPELINE.pipeline.source.columns
 ALL = (date(2009, 12, 1), date(2011, 12, 10))
 
 
@@ -37,7 +33,7 @@ def lines(retail: Retail, start: date, end: date) -> list[dict[str, Any]]:
 
 def read(url: str, start: date, end: date) -> list[dict[str, Any]]:
     window = {"window_start": start, "window_end": end}
-    batches = source_room.read(url, (PIPELINE / "extract.sql").read_text(), window, COLUMNS)
+    batches = source_room.read(url, PIPELINE.extract_sql, window, COLUMNS)
     return [row for batch in batches for row in batch.to_pylist()]
 
 
@@ -176,7 +172,7 @@ def test_kinds_of_small_cases(server: postgres.Server, tmp_path: Path, case: str
 
 def test_calendar_covers_the_window_and_two_months_more(retail: Retail) -> None:
     window = {"window_start": ALL[0], "window_end": date(2012, 2, 8)}
-    rows = source_room.query(retail.reader, (PIPELINE / "calendar.sql").read_text(), window)
+    rows = source_room.query(retail.reader, str(PIPELINE.calendar_sql), window)
     length = (window["window_end"] - window["window_start"]).days
     assert sorted(row["day"] for row in rows) == [ALL[0] + timedelta(days=n) for n in range(length)]
-    assert set(rows[0]) == {"day", "open", *SPEC["calendar"]["columns"]}
+    assert set(rows[0]) == {"day", "open", *PIPELINE.pipeline.calendar.columns}
