@@ -1,4 +1,4 @@
-"""The command line. Every command is a thin door to a step or to the store."""
+"""The command line. Every command is a thin door to a step or to the store, and imports only what it needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from nightcast.cli import database, inspecting, linting, working
 from nightcast.errors import NightcastError
 from nightcast.settings import from_environment
 
@@ -50,6 +49,8 @@ def runs(
 ) -> None:
     """List nights: state, counts, model version."""
     with _explained():
+        from nightcast.cli import inspecting
+
         inspecting.runs(from_environment(os.environ), pipeline, limit, all_kinds=all_kinds)
 
 
@@ -57,6 +58,8 @@ def runs(
 def show(run: Run) -> None:
     """One run in one screen: what happened, what readers see, pins, counts, checks, timings."""
     with _explained():
+        from nightcast.cli import inspecting
+
         inspecting.show(from_environment(os.environ), run)
 
 
@@ -69,6 +72,8 @@ def explain(
 ) -> None:
     """From one published prediction to its features, model, snapshot and code."""
     with _explained():
+        from nightcast.cli import inspecting
+
         made = date.fromisoformat(origin) if origin else None
         inspecting.explain(from_environment(os.environ), pipeline, key, date.fromisoformat(target_date), made)
 
@@ -81,6 +86,8 @@ def reproduce(
 ) -> None:
     """Score a run again from its snapshot and its bundle, and compare every byte."""
     with _explained():
+        from nightcast.cli import working
+
         working.reproduce(from_environment(os.environ), run, threads, shards)
 
 
@@ -91,6 +98,8 @@ def try_(
 ) -> None:
     """A night with the folder as it is now that publishes nothing: checks, sample, difference to what is published."""
     with _explained():
+        from nightcast.cli import working
+
         working.try_(from_environment(os.environ), pipeline, date.fromisoformat(origin), _clock)
 
 
@@ -102,6 +111,8 @@ def night(
 ) -> None:
     """Run and publish one night in this process, without Airflow."""
     with _explained():
+        from nightcast.cli import working
+
         working.night(from_environment(os.environ), pipeline, date.fromisoformat(origin), mode, _clock)
 
 
@@ -113,6 +124,8 @@ def step(
 ) -> None:
     """Run one step of an open, stopped or failed run in this process."""
     with _explained():
+        from nightcast.cli import working
+
         working.step(from_environment(os.environ), name, run, shard, _clock)
 
 
@@ -124,6 +137,8 @@ def import_(
 ) -> None:
     """Take in the history before the first night; limits warn instead of stopping."""
     with _explained():
+        from nightcast.cli import working
+
         working.import_(from_environment(os.environ), pipeline, first, last, _clock)
 
 
@@ -135,6 +150,8 @@ def train(
 ) -> None:
     """Make and register a model version in this process, without Airflow."""
     with _explained():
+        from nightcast.cli import working
+
         working.train(from_environment(os.environ), pipeline, through, reason, _clock)
 
 
@@ -144,6 +161,8 @@ def lint(
 ) -> None:
     """Check the pipelines' folders as CI does: spec, SQL parameters, expectations."""
     with _explained():
+        from nightcast.cli import linting
+
         linting.lint(from_environment(os.environ), pipelines or [])
 
 
@@ -151,6 +170,8 @@ def lint(
 def plan(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None) -> None:
     """Show what `db apply` would do."""
     with _explained():
+        from nightcast.cli import database
+
         database.plan(from_environment(os.environ), pipeline)
 
 
@@ -158,4 +179,6 @@ def plan(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline
 def apply(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None) -> None:
     """Make or extend the tables, views, comments and grants, as their owner."""
     with _explained():
+        from nightcast.cli import database
+
         database.apply(from_environment(os.environ), pipeline)

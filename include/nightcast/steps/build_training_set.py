@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from nightcast import models
+from nightcast.domain.feature_matrix import CALENDAR_AHEAD
 from nightcast.domain.manifest import manifest_json
 from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.training import training_origins
@@ -54,7 +55,7 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
         )
     with attempt(training, rooms, "build_training_set") as trial:
         horizon = timedelta(days=folder.pipeline.forecast.horizon)
-        calendar = read_calendar(folder, rooms.settings, min(known), through + horizon)
+        calendar = read_calendar(folder, rooms.settings, min(known), through + horizon, CALENDAR_AHEAD)
         manifest = manifest_of(folder, through, {d: r for d, r in known.items() if d <= through}, calendar)
         digest = rooms.lake.put_text(manifest_json(manifest))
         counts = {"days": len(manifest.days), "origins": len(training_origins(through, folder.pipeline))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -14,16 +15,22 @@ from nightcast.errors import CalendarTooShort
 from nightcast.settings import Settings
 
 
-def read_calendar(folder: PipelineFolder, settings: Settings, first: date, last: date) -> tuple[CalendarDay, ...]:
+def read_calendar(
+    folder: PipelineFolder, settings: Settings, first: date, last: date, ahead: int = 0
+) -> tuple[CalendarDay, ...]:
     """Every day from `first` to `last`, once each, in order. Without a `calendar.sql` every day is open.
+
+    Up to `ahead` days more are returned where the calendar has them without a gap: closed days just after a target
+    date are a feature of it.
 
     Raises:
         CalendarTooShort: a day is missing, doubled, or lacks a value.
     """
     wanted = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    beyond = [last + timedelta(days=n) for n in range(1, ahead + 1)]
     if folder.calendar_sql is None:
-        return tuple(CalendarDay(day=d, open=True, columns={}) for d in wanted)
-    values = {"window_start": first, "window_end": last + timedelta(days=1)}
+        return tuple(CalendarDay(day=d, open=True, columns={}) for d in (*wanted, *beyond))
+    values = {"window_start": first, "window_end": last + timedelta(days=1 + ahead)}
     rows = source.query(settings.source_url(folder.pipeline.source.connection), folder.calendar_sql, values)
     names = folder.pipeline.calendar.columns
     found = [_calendar_day(row, names) for row in rows]
@@ -38,7 +45,7 @@ def read_calendar(folder: PipelineFolder, settings: Settings, first: date, last:
             f"the first is {missing[0]}; expected every day up to origin + horizon. Extend the calendar, then clear "
             "the task"
         )
-    return tuple(by_day[d] for d in wanted)
+    return tuple(by_day[d] for d in (*wanted, *itertools.takewhile(by_day.__contains__, beyond)))
 
 
 def _calendar_day(row: Mapping[str, Any], names: tuple[str, ...]) -> CalendarDay:

@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from nightcast import checks
 from nightcast.domain import gates
+from nightcast.domain.feature_matrix import CALENDAR_AHEAD
 from nightcast.domain.manifest import CalendarDay, Manifest, content_digest, digest_json, manifest_json
 from nightcast.domain.night import RunKind, RunState, StepState
 from nightcast.domain.verdict import CheckResult, Verdict, judge
@@ -67,12 +68,13 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
 
 
 def _calendar(tx: Connection, trial: Attempt, rooms: Rooms) -> tuple[CalendarDay, ...]:
-    """From the first day that is known to the end of the horizon."""
+    """From the first day that is known to the end of the horizon, and the days after it that features look at."""
     origin, pipeline = trial.run.origin, trial.folder.pipeline
     known = intake.newest(tx, pipeline.name, last=origin, known_at=origin)
     window = trial.run.window
     first = min([*known, window.start if window else origin])
-    return read_calendar(trial.folder, rooms.settings, first, origin + timedelta(days=pipeline.forecast.horizon))
+    last = origin + timedelta(days=pipeline.forecast.horizon)
+    return read_calendar(trial.folder, rooms.settings, first, last, CALENDAR_AHEAD)
 
 
 def _judge(days: Sequence[Extracted], calendar: Sequence[CalendarDay], trial: Attempt, rooms: Rooms) -> Judged:
