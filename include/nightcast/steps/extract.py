@@ -12,7 +12,7 @@ from nightcast.domain.night import RunKind, Window
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.lake import StoredDay, write_days
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import attempt, committing, finish, night_result, origin_of, over
+from nightcast.steps.running import attempt, committing, finish, known_at, night_result, over
 from nightcast.steps.taking_in import Extracted
 from nightcast.store import intake
 
@@ -31,7 +31,7 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
         if trial.run.manifest_digest is None and window is not None:
             pulled = pull(trial.folder, window, rooms)
             with rooms.transaction() as tx:
-                known = intake.newest(tx, trial.run.pipeline, window.start, window.end, known_at=origin_of(night))
+                known = intake.newest(tx, trial.run.pipeline, window.start, window.end, known_at=known_at(trial.run))
             days = news(pulled, {} if trial.run.kind is RunKind.TRY else known)
         counts = {"days_read": len(pulled), "rows_read": sum(d.rows for d in pulled.values()), "days_new": len(days)}
         result = {"days": [asdict(d) | {"day": d.day.isoformat()} for d in days]}

@@ -15,7 +15,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from nightcast import spec
-from nightcast.domain.night import TERMINAL, RunState, StepState
+from nightcast.domain.night import TERMINAL, RunMode, RunState, StepState
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.errors import Fenced, NightRefused, NightStopped
 from nightcast.steps.code_version import code_version
@@ -128,6 +128,11 @@ def published_run(tx: Connection, of: runs.Run) -> runs.Run | None:
     """The run that readers see of the same night, if it is another one."""
     shown = publication.current(tx, of.pipeline, of.origin)
     return runs.get(tx, shown.run_id) if shown and shown.run_id != of.run_id else None
+
+
+def known_at(run: runs.Run) -> date | None:
+    """The night up to whose runs a run may know the intake; None: it may know everything."""
+    return run.origin if run.mode is RunMode.KNOWN_THEN else None
 
 
 def origin_of(night: Mapping[str, Any]) -> date:

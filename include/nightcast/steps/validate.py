@@ -18,7 +18,7 @@ from nightcast.domain.verdict import CheckResult, Verdict, judge
 from nightcast.errors import NightStopped
 from nightcast.steps.calendar import read_calendar
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, over
+from nightcast.steps.running import Attempt, attempt, committing, finish, known_at, night_result, over
 from nightcast.steps.screening import ScreenedDay, Screening, screen, signals
 from nightcast.steps.snapshot import load_manifest, manifest_of, missing_lately
 from nightcast.steps.taking_in import Extracted, empty, extracted, rejected, rules_digest, take_in
@@ -70,7 +70,7 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
 def _calendar(tx: Connection, trial: Attempt, rooms: Rooms) -> tuple[CalendarDay, ...]:
     """From the first day that is known to the end of the horizon, and the days after it that features look at."""
     origin, pipeline = trial.run.origin, trial.folder.pipeline
-    known = intake.newest(tx, pipeline.name, last=origin, known_at=origin)
+    known = intake.newest(tx, pipeline.name, last=origin, known_at=known_at(trial.run))
     window = trial.run.window
     first = min([*known, window.start if window else origin])
     last = origin + timedelta(days=pipeline.forecast.horizon)
@@ -114,7 +114,7 @@ def _judge_day(
     if not screened.days or not opened[about.day]:
         return screened, results, screened.verdict
     with rooms.transaction() as tx:
-        past = intake.trailing(tx, trial.run.pipeline, about.day, known_at=trial.run.origin)
+        past = intake.trailing(tx, trial.run.pipeline, about.day, known_at=known_at(trial.run))
     trailing = [int(r.signals["rows"]) for r in past if "rows" in r.signals]
     results += signals(screened.days[0], expectations, trailing, scope)
     declared = [e.id for e in (*expectations.rows, *expectations.signals)]
@@ -137,7 +137,7 @@ def _empty_days(
     if window is None:
         return []
     with rooms.transaction() as tx:
-        known = intake.newest(tx, trial.run.pipeline, window.start, window.end, known_at=trial.run.origin)
+        known = intake.newest(tx, trial.run.pipeline, window.start, window.end, known_at=known_at(trial.run))
     there = {d.day for d in days} | set(known)
     span = [window.start + timedelta(days=n) for n in range((window.end - window.start).days + 1)]
     return [empty(day, opened=opened[day]) for day in span if day not in there]
@@ -157,7 +157,7 @@ def _snapshot(tx: Connection, trial: Attempt, judged: Judged, calendar: tuple[Ca
             tx,
             trial.run.pipeline,
             last=trial.run.origin,
-            known_at=trial.run.origin,
+            known_at=known_at(trial.run),
             states=[intake.IntakeState.ACCEPTED],
         )
     )
