@@ -65,8 +65,9 @@ def test_recording_at_once_gives_one_revision(memory):
     run, barrier, got = night(memory), threading.Barrier(4), []
 
     def race():
-        barrier.wait(30)
-        got.append(record(memory, run, taken()).revision)
+        with memory.writing() as tx:
+            barrier.wait(30)
+            got.append(intake.record(tx, "demand", run, taken()).revision)
 
     threads = [threading.Thread(target=race) for _ in range(4)]
     for thread in threads:

@@ -118,6 +118,17 @@ def test_any_rows_have_the_same_digest_on_both_sides(memory, made):
         )
 
 
+def test_every_nan_is_one_nan(memory):
+    table = memory.forecast()
+    given = [
+        table.set_column(3, "mean", [np.full(6, bits, np.uint64).view(np.float64)])
+        for bits in (0x7FF8000000000000, 0xFFF8000000000000, 0x7FF8000000000001)
+    ]
+    digests = {predictions.digest_of_table(memory.pipeline, ORIGIN, each) for each in given}
+    assert digests == {stored_digest(memory, write(memory, each)) for each in given}
+    assert len(digests) == 1
+
+
 def test_the_digest_sees_every_value_and_no_ids(memory):
     table = memory.forecast()
     base = predictions.digest_of_table(memory.pipeline, ORIGIN, table)

@@ -70,5 +70,5 @@ def _grant(tx: Connection, analyst_role: str, writer_role: str) -> None:
     except pg.UndefinedObject as error:
         raise TablesDoNotFit(
             f"{error.diag.message_primary}; expected roles {writer_role} and {analyst_role}. "
-            "Create them as a superuser (docs: how to use an existing Postgres), then run `nightcast db apply` again"
+            "Create them as a superuser (CREATE ROLE … LOGIN PASSWORD …), then run `nightcast db apply` again"
         ) from error
