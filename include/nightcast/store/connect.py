@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg2
 from psycopg2 import errors as pg
-from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver writes its classes small
-from psycopg2.extensions import parse_dsn
+from psycopg2.extensions import connection, parse_dsn
 
 from nightcast.errors import NightcastError, SettingMissing, StoreUnavailable, TablesDoNotFit
+
+Connection: TypeAlias = connection  # what every function of the store takes as `tx`
 
 SESSION = {
     "lock_timeout": "30s",
