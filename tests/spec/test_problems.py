@@ -1,0 +1,352 @@
+"""Mistakes in pipeline.yaml: each has its line, its place, what was found and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nightcast import spec
+from nightcast.domain.pipeline import PipelineFolder
+from nightcast.errors import SpecError
+
+pytestmark = pytest.mark.unit
+
+Edit = Callable[[str, str], list[str]]
+
+
+@pytest.fixture(scope="module")
+def good() -> PipelineFolder:
+    return spec.load_folder(Path(spec.__file__).parents[2] / "pipelines" / "daily_demand")
+
+
+@pytest.fixture
+def after(good: PipelineFolder) -> Edit:
+    """The problems of the default pipeline after one edit of its file; the line that was edited as LINE."""
+
+    def edit(old: str, new: str) -> list[str]:
+        text = good.files["pipeline.yaml"]
+        assert old in text
+        line = text[: text.index(old)].count("\n") + 1
+        try:
+            spec.from_files("daily_demand", {**good.files, "pipeline.yaml": text.replace(old, new, 1)})
+        except SpecError as error:
+            return [p.replace(f"pipeline.yaml:{line}:", "LINE:") for p in error.problems]
+        return []
+
+    return edit
+
+
+CASES = {
+    "unknown key": (
+        "late_arrival: 3",
+        "late_arival: 3",
+        "LINE: at source.late_arival: found unknown key 'late_arival'; did you mean 'late_arrival'? expected columns, "
+        "connection, deadline, duplicates, late_arrival or quarantine",
+    ),
+    "unknown key deep in a feature": (
+        "{of: units, cap: 400}",
+        "{of: units, cup: 400}",
+        "LINE: at features[7].age.cup: found unknown key 'cup'; did you mean 'cap'? expected cap or of",
+    ),
+    "text for a number": (
+        "horizon: 14",
+        'horizon: "14"',
+        'LINE: at forecast.horizon: found "14"; expected a whole number',
+    ),
+    "fraction for a whole number": (
+        "shards: 1",
+        "shards: 1.0",
+        "LINE: at shards: found 1.0; expected a whole number",
+    ),
+    "truth for a number": ("shards: 1", "shards: true", "LINE: at shards: found true; expected a whole number"),
+    "number for a time of day": (
+        'ready_by: "06:00"',
+        "ready_by: 600",
+        'LINE: at schedule.ready_by: found 600; expected a time of day such as "06:00"',
+    ),
+    "a German date": (
+        "first_night: 2011-10-24",
+        "first_night: 24.10.2011",
+        'LINE: at schedule.first_night: found "24.10.2011"; expected a date such as 2011-10-24',
+    ),
+    "no such date": (
+        "first_night: 2011-10-24",
+        "first_night: 2011-13-24",
+        'LINE: at schedule.first_night: found "2011-13-24"; expected a date such as 2011-10-24',
+    ),
+    "a word outside a list": (
+        "{type: string, role: key}",
+        "{type: strng, role: key}",
+        "LINE: at source.columns.sku.type: found unknown value 'strng'; did you mean 'string'? expected boolean, date, "
+        "decimal, float, integer, string or timestamp",
+    ),
+    "value out of bounds, from the type itself": (
+        "windows: [7, 14, 28, 56, 91, 182, 364]",
+        "windows: [0]",
+        "LINE: at features[0].rolling_mean.windows: windows are [0]; expected whole days from 1 to 1100",
+    ),
+    "one value of a list": (
+        "windows: [7, 14, 28, 56, 91, 182, 364]",
+        'windows: [7, "14"]',
+        'LINE: at features[0].rolling_mean.windows[1]: found "14"; expected a whole number',
+    ),
+    "a pair of three": (
+        "[[7, 28], [28, 91]]",
+        "[[7, 28, 91]]",
+        "LINE: at features[8].total_ratio.windows[0]: found [7, 28, 91]; expected fewer values",
+    ),
+    "half a pair": (
+        "stop_outside: [0.5, 2.0]",
+        "stop_outside: [0.5]",
+        "LINE: at audit.stop_outside: found [0.5]; expected more values",
+    ),
+    "unknown column of the target date": (
+        "columns: [weekday,",
+        "columns: [wekday,",
+        "LINE: at features[13].calendar.columns[0]: found unknown value 'wekday'; did you mean 'weekday'? expected "
+        "closed_after, closed_before, horizon or weekday",
+    ),
+    "feature without arguments": (
+        "- days_since_active: {of: units}",
+        "- days_since_active",
+        'LINE: at features[6]: found "days_since_active"; expected a mapping with one key, the feature\'s '
+        "name, such as "
+        "{rolling_mean: {of: units, windows: [7]}}",
+    ),
+    "feature with a bare argument": (
+        "- days_since_active: {of: units}",
+        "- days_since_active: units",
+        'LINE: at features[6].days_since_active: found "units"; expected a mapping with the keys of or cap',
+    ),
+    "missing key": (
+        "min_active_days: 3, ",
+        "",
+        "LINE: at forecast.universe.min_active_days: found nothing; expected the key min_active_days beside "
+        "trailing_days",
+    ),
+    "key of a window that is no number": (
+        "blend: {28: 0.5",
+        "blend: {month: 0.5",
+        'LINE: at model.scale.blend.month: found "month"; expected a whole number',
+    ),
+    "condition on a fraction": (
+        "orders: {count_distinct: invoice, where: {kind: sale}}",
+        "orders: {count_distinct: invoice, where: {kind: 1.5}}",
+        "LINE: at measures.orders.where.kind: found 1.5; expected text, a whole number, or true or false",
+    ),
+    "condition of another type": (
+        "orders: {count_distinct: invoice, where: {kind: sale}}",
+        "orders: {count_distinct: invoice, where: {quantity: sale}}",
+        'LINE: at measures.orders.where.quantity: found "sale"; expected a value of type integer, as the column is',
+    ),
+    "truth is no whole number": (
+        "orders: {count_distinct: invoice, where: {kind: sale}}",
+        "orders: {count_distinct: invoice, where: {quantity: true}}",
+        "LINE: at measures.orders.where.quantity: found true; expected a value of type integer, as the column is",
+    ),
+    "condition on a decimal": (
+        "orders: {count_distinct: invoice, where: {kind: sale}}",
+        "orders: {count_distinct: invoice, where: {price: 1}}",
+        "LINE: at measures.orders.where.price: found a condition on price, of type decimal; expected string, "
+        "integer or "
+        "boolean",
+    ),
+    "sum of text": (
+        "{sum: amount,",
+        "{sum: country,",
+        "LINE: at measures.revenue.sum: found country, of type string; expected integer, decimal or boolean",
+    ),
+    "measure of an unknown column": (
+        "{sum: amount,",
+        "{sum: amont,",
+        "LINE: at measures.revenue: measure revenue reads column 'amont'; declared are sku, sold_at, "
+        "invoice, delivery, "
+        "customer, country, kind, quantity, price, amount, cancels, free",
+    ),
+    "feature of an unknown measure": (
+        "of: orders",
+        "of: ordrs",
+        "LINE: at features[2]: feature rolling_mean is of 'ordrs'; measures are units, orders, revenue",
+    ),
+    "unknown target": (
+        "target: units",
+        "target: unit",
+        "LINE: at forecast.target: forecast.target is 'unit'; measures are units, orders, revenue",
+    ),
+    "cron": (
+        '"0 2 * * *"',
+        '"0 25 * * *"',
+        "LINE: at schedule.cron: found '25' as the hour; expected * or 0 to 23, also as 1-5, 1,2 or */2",
+    ),
+    "time zone": (
+        "Europe/London",
+        "Europe/Londn",
+        "LINE: at schedule.timezone: found unknown time zone 'Europe/Londn'; did you mean 'Europe/London'? "
+        "expected a name "
+        "such as Europe/London",
+    ),
+    "model family": (
+        "family: hist_gradient_boosting",
+        "family: xgboost",
+        "LINE: at model.family: found unknown family 'xgboost'; expected hist_gradient_boosting",
+    ),
+    "model parameter": (
+        "max_iter: 100",
+        "max_iters: 100",
+        "LINE: at model.parameters.max_iters: found unknown parameter 'max_iters'; did you mean 'max_iter'? expected "
+        "l2_regularization, learning_rate, loss, max_bins, max_depth, max_features, max_iter, max_leaf_nodes or "
+        "min_samples_leaf",
+    ),
+    "warning outside of stopping": (
+        "warn_outside: [0.8, 1.25]",
+        "warn_outside: [0.4, 1.25]",
+        "LINE: at audit.warn_outside: found [0.4, 1.25]; expected it within stop_outside [0.5, 2]",
+    ),
+    "calibration on all of training": (
+        "calibration: {origins: 8,",
+        "calibration: {origins: 50,",
+        "LINE: at model.calibration.origins: found 50 and a gap of 2; expected fewer than the 52 origins of training",
+    ),
+    "weights": (
+        "91: 0.5}, floor",
+        "91: 0.6}, floor",
+        "LINE: at model.scale.blend: found weights that add up to 1.1; expected 1",
+    ),
+    "name": (
+        "shards: 1",
+        "name: other",
+        "LINE: at name: found the key name; expected none, the folder names a pipeline",
+    ),
+    "not a number": ("cap: 20", "cap: .nan", 'LINE: at model.cap: found ".nan"; expected a number'),
+    "merge": ("schedule: {", "<<: {", "LINE: found the merge key <<; expected the keys written out"),
+    "tag": (
+        "cap: 20",
+        "cap: !!python/name:os.system x",
+        "LINE: at model.cap: found the tag tag:yaml.org,2002:python/name:os.system; expected a plain value",
+    ),
+    "a name that the engine takes": (
+        "sku: {type: string, role: key}",
+        "origin: {type: string, role: key}",
+        "LINE: at source.columns.origin: found 'origin' as a key; expected another name, the engine has a column of it",
+    ),
+    "a name that no column can have": (
+        "free: {type: boolean",
+        "Free-Goods: {type: boolean",
+        "LINE: at source.columns.Free-Goods: found the name 'Free-Goods'; expected a lower-case word of "
+        "letters, digits and "
+        "underscores, at most 51",
+    ),
+    "same feature twice": (
+        "- rolling_max: {of: units, windows: [28, 91]}",
+        "- rolling_mean: {of: units, windows: [28]}",
+        "pipeline.yaml:43: at features: feature columns declared twice: rolling_mean_units_28",
+    ),
+    "version of deliveries that is text": (
+        "version: delivery",
+        "version: country",
+        "LINE: at source.duplicates.version: found country, of type string; expected an integer column",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_mistake_is_named_with_its_line(after: Edit, case: str) -> None:
+    old, new, expected = CASES[case]
+    assert after(old, new) == [expected]
+
+
+def test_a_key_written_twice(after: Edit) -> None:
+    assert after("shards: 1", "shards: 1\nshards: 2") == [
+        "pipeline.yaml:77: at shards: found again, first on line 76; expected once"
+    ]
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_lines(after: Edit) -> None:
+    found = after("tags: [demand]", "tags: demand\nshard: 1")
+    assert [p.split(": ", 2)[1] for p in found] == ["at tags", "at shard"]
+
+
+def test_a_column_of_the_calendar_that_is_not_delivered(after: Edit) -> None:
+    found = after(
+        "calendar: {columns: [day_of_year, day_of_month, days_to_24_dec]}", "calendar: {columns: [day_of_year]}"
+    )
+    assert [p.split("; ")[0] for p in found] == [
+        "pipeline.yaml:58: at features[14].known_future.columns[1]: found unknown column 'day_of_month'",
+        "pipeline.yaml:58: at features[14].known_future.columns[2]: found unknown column 'days_to_24_dec'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('ready_by: "06:00"', "ready_by: 06:00"),  # a number of minutes in YAML 1.1
+        ("owner: demand-planning", "owner: no"),  # false in YAML 1.1
+        ("tags: [demand]", "tags: [on, yes, 010]"),  # true and eight in YAML 1.1
+        ("learning_rate: 0.06", "learning_rate: 6e-2"),  # text in YAML 1.1
+        ("  quarantine: {max_share: 0.10, warn_share: 0.05}\n", ""),  # has a default
+        ("stop_outside: [0.5, 2.0]", "stop_outside: &bounds [0.5, 2]"),
+    ],
+)
+def test_what_people_write_means_what_they_think(after: Edit, old: str, new: str) -> None:
+    assert after(old, new) == []
+
+
+def test_words_stay_words(good: PipelineFolder) -> None:
+    text = good.files["pipeline.yaml"].replace("tags: [demand]", "tags: [on, yes, 010, 06:00]")
+    folder = spec.from_files("daily_demand", {**good.files, "pipeline.yaml": text})
+    assert folder.pipeline.tags == ("on", "yes", "010", "06:00")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: [1\nb: 2\n", 2),
+        ("version: 1\n\tx: 2\n", 2),
+        ("a: 1\n---\nb: 2\n", 2),
+        ("a: &x [*x]\n", 1),
+        ("a: \x07\n", 1),
+        ("? [1]\n: 2\n", 1),
+        ("just words\n", 1),
+        ("- 1\n", 1),
+    ],
+)
+def test_what_is_not_a_mapping_of_keys_is_named(good: PipelineFolder, text: str, line: int) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec.from_files("daily_demand", {**good.files, "pipeline.yaml": text})
+    assert caught.value.problems[0].startswith(f"pipeline.yaml:{line}: ")
+
+
+def test_anchors_cannot_blow_up(good: PipelineFolder) -> None:
+    rows = ["a0: &a0 [x, x, x, x, x, x, x, x]"]
+    rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]" for n in range(1, 9)]
+    with pytest.raises(SpecError, match="found more than 20000 values"):
+        spec.from_files("daily_demand", {**good.files, "pipeline.yaml": "\n".join(rows)})
+
+
+@pytest.mark.parametrize(
+    "text", ["* * * * *", "0 2 * * 1-5", "*/15 0-6,22 1,15 JAN-mar sun", "5 4 31 12 7", "0 0 * * 0/2"]
+)
+def test_cron_expressions_that_are_fine(after: Edit, text: str) -> None:
+    assert after('"0 2 * * *"', f'"{text}"') == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 2 * *",
+        "60 2 * * *",
+        "0 2 0 * *",
+        "0 2 * 13 *",
+        "0 2 * * 8",
+        "0 2 * * mo",
+        "5-1 2 * * *",
+        "*/0 2 * * *",
+        "@daily",
+        "0 2 * * *,",
+    ],
+)
+def test_cron_expressions_that_are_not(after: Edit, text: str) -> None:
+    (problem,) = after('"0 2 * * *"', f'"{text}"')
+    assert problem.startswith("LINE: at schedule.cron: found ")
