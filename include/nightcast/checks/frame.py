@@ -50,9 +50,11 @@ class Judged:
         return kept
 
     def sample(self, bad: Flags, columns: Sequence[str]) -> list[dict[str, Any]]:
-        """At most five of the flagged rows, ready for JSON, that differ in `columns` from each other."""
-        places = self.frame.loc[bad, list(columns)].drop_duplicates().index[:SAMPLE]
-        return [plain(row) for row in self.table.take(pa.array(places.to_numpy(), pa.int64())).to_pylist()]
+        """At most five of the flagged rows, ready for JSON; those that differ in `columns` come first."""
+        flagged = self.frame.loc[bad, list(columns)]
+        again = flagged.duplicated().to_numpy()
+        places = [*flagged.index[~again], *flagged.index[again][:SAMPLE]][:SAMPLE]
+        return [plain(row) for row in self.table.take(pa.array(places, pa.int64())).to_pylist()]
 
 
 def judged(rows: pa.Table | pd.DataFrame) -> Judged:
