@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,14 +19,16 @@ for name in [n for n in os.environ if n.startswith(("PG", "NIGHTCAST_", "AIRFLOW
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
-    """The embedded Postgres, started for this session and stopped with it."""
-    root = tmp_path_factory.mktemp("postgres")
-    for parent in (root, *root.parents):  # as root the server runs as nobody, who must get there
-        if parent.is_relative_to(tmp_path_factory.getbasetemp()) or parent == tmp_path_factory.getbasetemp().parent:
-            parent.chmod(0o755)
+def server() -> Iterator[postgres.Server]:
+    """The embedded Postgres, started for this session and stopped with it.
+
+    Not below pytest's own folder: as root the server runs as nobody, and another pytest closes that folder again.
+    """
+    root = Path(tempfile.mkdtemp(prefix="nightcast-test-"))
+    root.chmod(0o755)
     yield postgres.start(root / "cluster")
     postgres.stop(root / "cluster")
+    shutil.rmtree(root)
 
 
 @pytest.fixture

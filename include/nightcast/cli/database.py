@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 
 from nightcast import spec
-from nightcast.domain.pipeline import PipelineFolder
+from nightcast.domain.pipeline import Pipeline
 from nightcast.settings import Settings
 from nightcast.store import connect, layout, migrate
 
@@ -17,25 +19,33 @@ def plan(settings: Settings, pipeline: str | None) -> None:
         if found != migrate.HEAD:
             print(f"migrations: would go from {found or 'nothing'} to {migrate.HEAD}; the pipelines' tables come after")
             return
-        for folder in _folders(settings, pipeline):
-            _print(folder.pipeline.name, layout.plan(tx, folder.pipeline), "would")
+        for declared in _pipelines(settings, pipeline):
+            _print(declared.name, layout.plan(tx, declared), "would")
 
 
 def apply(settings: Settings, pipeline: str | None) -> None:
     """Migrate, then make or extend each pipeline's tables."""
     migrate.upgrade(settings.owner_url, settings.analyst_role)
-    for folder in _folders(settings, pipeline):
+    for declared in _pipelines(settings, pipeline):
         with connect.transaction(settings.owner_url) as tx:
-            _print(folder.pipeline.name, layout.apply(tx, folder.pipeline, settings.analyst_role), "did")
+            _print(declared.name, layout.apply(tx, declared, settings.analyst_role), "did")
 
 
-def _folders(settings: Settings, pipeline: str | None) -> list[PipelineFolder]:
+def _pipelines(settings: Settings, pipeline: str | None) -> list[Pipeline]:
+    """What is declared, with the first night that the environment may put in the place of the declared one."""
+    good, bad = spec.load_all(settings.pipelines) if pipeline is None else ({}, {})
     if pipeline:
-        return [spec.load_folder(settings.pipelines / pipeline)]
-    good, bad = spec.load_all(settings.pipelines)
+        good = {pipeline: spec.load_folder(settings.pipelines / pipeline)}
     for error in bad.values():
         print(f"skipped: {error}")
-    return list(good.values())
+    return [_with_first_night(folder.pipeline, settings) for folder in good.values()]
+
+
+def _with_first_night(pipeline: Pipeline, settings: Settings) -> Pipeline:
+    replaced = settings.first_night(pipeline.name)
+    if not replaced:
+        return pipeline
+    return replace(pipeline, schedule=replace(pipeline.schedule, first_night=date.fromisoformat(replaced)))
 
 
 def _print(name: str, changes: Sequence[layout.Change], verb: str) -> None:

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
-from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from nightcast import checks
 from nightcast.domain import gates
@@ -24,6 +23,7 @@ from nightcast.steps.snapshot import load_cube, load_manifest
 from nightcast.store import checks as check_store
 from nightcast.store import fence, predictions, publication, runs
 from nightcast.store import models as registry
+from nightcast.store.connect import Connection
 
 
 def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:

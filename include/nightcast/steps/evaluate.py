@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,8 @@ def _naive_metrics(cube: Cube, held_out: Sequence[Labelled], pipeline: Pipeline)
     target, actual, missed = pipeline.forecast.target, 0.0, 0.0
     for part in held_out:
         days = np.unique(part.rows.target)
-        naive = accuracy.seasonal_naive(cube.values[target], cube.days, cube.open, part.rows.origin, days)
+        origin = date.fromisoformat(str(part.rows.origin))
+        naive = accuracy.seasonal_naive(cube.values[target], cube.days, cube.open, origin, days)
         forecast = naive.values[part.rows.entity, np.searchsorted(days, part.rows.target)]
         missed += float(np.abs(np.bincount(part.rows.entity, weights=forecast - part.y)).sum())
         actual += float(part.y.sum())

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from nightcast.domain import accuracy
 from nightcast.domain.manifest import Manifest
@@ -21,6 +20,7 @@ from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, night_result
 from nightcast.steps.snapshot import load_manifest
 from nightcast.store import actuals, intake, predictions, publication, runs
+from nightcast.store.connect import Connection
 
 NAIVE_DAYS = 35  # of history that seasonal naive may need: the same weekday, closed weeks passed over
 

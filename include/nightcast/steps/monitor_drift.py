@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from psycopg2.extensions import connection as Connection  # noqa: N812
-
 from nightcast import models
 from nightcast.domain.drift import same_weekday_reference
 from nightcast.domain.night import DayState, RunState
@@ -18,6 +16,7 @@ from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, night_result
 from nightcast.store import fence, intake, publication, runs, scores
 from nightcast.store import models as registry
+from nightcast.store.connect import Connection
 
 HISTORY = 400  # nights that a rank looks back on
 

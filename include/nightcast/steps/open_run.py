@@ -7,8 +7,6 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from psycopg2.extensions import connection as Connection  # noqa: N812
-
 from nightcast import models, spec
 from nightcast.domain.night import TERMINAL, RunKind, RunMode, RunState
 from nightcast.domain.pipeline import PipelineFolder
@@ -18,6 +16,7 @@ from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import night_result, published_run
 from nightcast.store import layout, runs
 from nightcast.store import models as registry
+from nightcast.store.connect import Connection
 
 
 def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver writes its classes small
-
 from nightcast.lake import Lake
 from nightcast.settings import Settings
 from nightcast.store import connect
+from nightcast.store.connect import Connection
 
 Clock = Callable[[], datetime]  # aware, in UTC
 

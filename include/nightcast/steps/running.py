@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from psycopg2.extensions import connection as Connection  # noqa: N812
-
 from nightcast import spec
 from nightcast.domain.night import TERMINAL, RunMode, RunState, StepState
 from nightcast.domain.pipeline import PipelineFolder
@@ -21,6 +19,7 @@ from nightcast.errors import Fenced, NightRefused, NightStopped
 from nightcast.steps.code_version import code_version
 from nightcast.steps.rooms import Rooms
 from nightcast.store import fence, publication, runs
+from nightcast.store.connect import Connection
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from psycopg2.extensions import connection as Connection  # noqa: N812
-
 from nightcast import checks
 from nightcast.domain import gates
 from nightcast.domain.feature_matrix import CALENDAR_AHEAD
@@ -25,6 +23,7 @@ from nightcast.steps.taking_in import Extracted, empty, extracted, rejected, rul
 from nightcast.store import checks as check_store
 from nightcast.store import fence, intake, publication, runs
 from nightcast.store import models as registry
+from nightcast.store.connect import Connection
 
 COUNTS = ("pulled", "accepted", "quarantined", "duplicates")
 

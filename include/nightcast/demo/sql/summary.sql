@@ -11,8 +11,8 @@ SELECT
     metric,
     maturity,
     max(n) AS rows,
-    max(value) FILTER (WHERE method = 'model') AS model,
-    max(value) FILTER (WHERE method = 'seasonal_naive') AS seasonal_naive
+    max(metric_value) FILTER (WHERE method = 'model') AS model,
+    max(metric_value) FILTER (WHERE method = 'seasonal_naive') AS seasonal_naive
 FROM forecast.daily_demand_accuracy
 WHERE horizon_bucket = 'all'
 GROUP BY origin, metric, maturity
