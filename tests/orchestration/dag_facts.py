@@ -1,4 +1,7 @@
-"""Parses DAG folders as Airflow's DAG processor does, in a process of its own, and prints what came of it as JSON."""
+"""Parses DAG folders as Airflow's DAG processor does, in a process of its own.
+
+Input: JSON {name: {dags: folder, VARIABLE: value, …}} on stdin; output: JSON {name: facts} on stdout.
+"""
 
 from __future__ import annotations
 
@@ -64,16 +67,21 @@ def dag_facts(dag: Any) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Print the facts about the DAG folder."""
-    bag = DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+def parse(dags: str, **variables: str) -> dict[str, Any]:
+    """Facts about the DAG files of a folder, parsed with these environment variables."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    bag = DagBag(dag_folder=dags)
     facts = {
         "import_errors": bag.import_errors,
         "dags": {dag_id: dag_facts(dag) for dag_id, dag in bag.dags.items()},
         "heavy": [name for name in HEAVY if name in sys.modules],
     }
-    print("\n=== facts ===\n" + json.dumps(facts, default=str))
+    os.environ.clear()
+    os.environ.update(before)
+    return facts
 
 
 if __name__ == "__main__":
-    main()
+    asked = json.load(sys.stdin)
+    print("\n=== facts ===\n" + json.dumps({name: parse(**each) for name, each in asked.items()}, default=str))

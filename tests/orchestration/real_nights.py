@@ -1,0 +1,35 @@
+"""Runs nights of the real pipeline with the real steps, in a process of its own, and prints how they ended.
+
+Input: JSON [partition key or null, …] on stdin; output: JSON {nights: [{state, tasks}], connections} on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from nightcast import spec
+from nightcast.orchestration.bodies import connection_url
+from nightcast.orchestration.inference import inference_dag
+from nightcast.settings import from_environment
+from orchestration.night_runs import give_partition_key, quickly, scenario
+
+
+def night(partition_key: str | None) -> dict[str, Any]:
+    """One run of the pipeline's DAG."""
+    scenario["partition_key"] = partition_key
+    settings = from_environment(os.environ)
+    run = quickly(inference_dag(spec.load_folder(settings.pipelines / "daily_demand"), settings)).test(
+        logical_date=None
+    )
+    tasks = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+    return {"state": str(run.state), "tasks": tasks}
+
+
+if __name__ == "__main__":
+    give_partition_key()
+    nights = [night(key) for key in json.load(sys.stdin)]
+    connections = {name: connection_url(name) for name in ("shop", "unknown")}
+    print("\n=== nights ===\n" + json.dumps({"nights": nights, "connections": connections}))

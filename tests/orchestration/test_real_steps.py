@@ -1,0 +1,67 @@
+"""The real steps inside Airflow tasks, on a real database, as far as a pipeline without a source gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nightcast import spec
+from nightcast.domain.night import RunState
+from nightcast.store import layout, migrate, runs
+from orchestration.conftest import HERE, ROOT, run_python
+from store.conftest import Memory, bare
+
+__all__ = ["bare"]  # a fixture of the store's tests
+
+pytestmark = [pytest.mark.postgres, pytest.mark.airflow]
+
+
+@pytest.fixture
+def installed(bare: Memory) -> Memory:
+    """A database with the tables of daily_demand and a live model; the source is not known to anybody."""
+    memory = replace(bare, pipeline=spec.load_folder(ROOT / "include/pipelines/daily_demand").pipeline)
+    migrate.upgrade(memory.url("nightcast_owner"), "analyst")
+    with memory.owning() as tx:
+        layout.apply(tx, memory.pipeline, "analyst")
+    memory.live_model()
+    return memory
+
+
+@pytest.fixture
+def ended(installed: Memory, airflow_environment: Callable[..., dict[str, str]], tmp_path: Path) -> dict[str, Any]:
+    """How two nights ended: one that is asked for as it should be, one without a key."""
+    env = airflow_environment(
+        ROOT / "dags",
+        NIGHTCAST_DATABASE_URL=installed.url("nightcast_writer"),
+        NIGHTCAST_LAKE=str(tmp_path / "lake"),
+        NIGHTCAST_PIPELINES=str(ROOT / "include/pipelines"),
+        AIRFLOW_CONN_SHOP="postgres://reader:word@db.example:5433/shop?sslmode=require",
+    )
+    output = run_python([str(HERE / "real_nights.py")], env, json.dumps(["2011-11-01", None]))
+    found: dict[str, Any] = json.loads(output.rpartition("=== nights ===\n")[2])
+    return found
+
+
+def test_a_night_without_a_source_fails_and_both_records_say_so(ended: dict[str, Any], installed: Memory) -> None:
+    night, without_key = ended["nights"]
+    assert night["state"] == without_key["state"] == "failed"
+    assert night["tasks"]["open_run"] == "success"
+    assert night["tasks"]["wait_for_source"] == "failed"
+    assert night["tasks"]["publish"] == "upstream_failed"
+    assert without_key["tasks"]["open_run"] == "failed"
+    assert without_key["tasks"]["monitor_drift"] == without_key["tasks"]["monitor_accuracy"] == "skipped"
+    with installed.writing() as tx:
+        (run,) = runs.recent(tx, "daily_demand")  # without a key there is no night to open
+    assert run.state is RunState.FAILED
+    assert run.origin.isoformat() == "2011-11-01"
+    assert run.reason is not None
+    assert run.reason.startswith("wait_for_source: SettingMissing: source connection 'retail' is unknown")
+
+    # Airflow's Connections are sources too, in the form that SQLAlchemy reads.
+    url = "postgresql://reader:word@db.example:5433/shop?sslmode=require"
+    assert ended["connections"] == {"shop": url, "unknown": None}
