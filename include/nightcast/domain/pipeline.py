@@ -62,7 +62,9 @@ class QuarantineLimits:
 
     def __post_init__(self) -> None:
         if not 0 <= self.warn_share <= self.max_share <= 1:
-            raise ValueError(f"warn_share {self.warn_share} and max_share {self.max_share}; expected 0 <= warn <= max <= 1")
+            raise ValueError(
+                f"warn_share {self.warn_share} and max_share {self.max_share}; expected 0 <= warn <= max <= 1"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,9 @@ class Source:
     def __post_init__(self) -> None:
         times = [n for n, c in self.columns.items() if c.role is Role.TIME]
         if len(times) != 1:
-            raise ValueError(f"{len(times)} columns have role time ({', '.join(times) or 'none'}); expected exactly one")
+            raise ValueError(
+                f"{len(times)} columns have role time ({', '.join(times) or 'none'}); expected exactly one"
+            )
         if not any(c.role is Role.KEY for c in self.columns.values()):
             raise ValueError("no column has role key; expected at least one, it names what is forecast")
         if self.duplicates:
@@ -133,7 +137,9 @@ class Universe:
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_active_days <= self.trailing_days:
-            raise ValueError(f"min_active_days is {self.min_active_days}; expected 1 to trailing_days ({self.trailing_days})")
+            raise ValueError(
+                f"min_active_days is {self.min_active_days}; expected 1 to trailing_days ({self.trailing_days})"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +287,9 @@ class Pipeline:
             raise ValueError(f"feature columns declared twice: {', '.join(doubled)}")
         sub_bins_of = self.model.calibration.sub_bins_of
         if sub_bins_of is not None and sub_bins_of not in columns:
-            raise ValueError(f"calibration.sub_bins_of is {sub_bins_of!r}; feature columns are {', '.join(columns)}")
+            raise ValueError(
+                f"model.calibration.sub_bins_of is {sub_bins_of!r}; feature columns are {', '.join(columns)}"
+            )
 
     @property
     def keys(self) -> tuple[str, ...]:
