@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -112,3 +114,33 @@ def test_runbooks_say_what_to_look_at_and_what_to_do() -> None:
         assert meaning.strip()
         assert "\n## Look\n" in page.read_text()
         assert "\n## Do\n" in page.read_text()
+
+
+def test_runbooks_name_commands_that_exist() -> None:
+    typed, made = cli_commands(), set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in (ROOT / "docs/runbooks").glob("*.md"):
+        text = page.read_text()
+        for command in re.findall(r"bin/nightcast ([a-z]+(?: [a-z]+)?)", text):
+            assert command in typed or command.split()[0] in typed, f"{page.name}: bin/nightcast {command}"
+        for target in re.findall(r"(?:`| {4})make ([a-z-]+)", text):
+            assert target in made, f"{page.name}: make {target}"
+
+
+def test_every_setting_is_documented() -> None:
+    used = set(re.findall(r'"(NIGHTCAST_[A-Z_]+[A-Z])"', (ENGINE / "settings.py").read_text()))
+    documented = set(re.findall(r"NIGHTCAST_[A-Z_]+[A-Z]", (ROOT / ".env.example").read_text()))
+    assert len(used) > 5
+    assert used <= documented
+
+
+def cli_commands() -> set[str]:
+    """What can be typed after `bin/nightcast`: `runs`, `db plan`."""
+    found = set()
+    for node in ast.walk(ast.parse((ENGINE / "cli/main.py").read_text())):
+        for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else []:
+            if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute):
+                owner = decorator.func.value.id if isinstance(decorator.func.value, ast.Name) else ""
+                named = [a.value for a in decorator.args if isinstance(a, ast.Constant)]
+                name = str(named[0]) if named else str(node.name)
+                found.add(name if owner == "app" else f"{owner} {name}")
+    return found
