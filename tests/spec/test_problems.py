@@ -257,6 +257,12 @@ def test_a_mistake_is_named_with_its_line(after: Edit, case: str) -> None:
     assert after(old, new) == [expected]
 
 
+def test_bins_of_a_feature_that_is_not_there(after: Edit) -> None:
+    (problem,) = after("sub_bins_of: active_share_units_91", "sub_bins_of: active_share_units_9")
+    assert problem.startswith("LINE: at model.calibration.sub_bins_of: ")
+    assert "is 'active_share_units_9'; feature columns are rolling_mean_units_7, " in problem
+
+
 def test_a_key_written_twice(after: Edit) -> None:
     assert after("shards: 1", "shards: 1\nshards: 2") == [
         "pipeline.yaml:77: at shards: found again, first on line 76; expected once"
