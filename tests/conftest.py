@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -20,15 +21,28 @@ for name in [n for n in os.environ if n.startswith(("PG", "NIGHTCAST_", "AIRFLOW
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres.Server]:
-    """The embedded Postgres, started for this session and stopped with it.
+    """The embedded Postgres, started for this session and stopped with it."""
+    with enterable_folder() as root:
+        yield postgres.start(root / "cluster")
+        postgres.stop(root / "cluster")
 
-    Not below pytest's own folder: as root the server runs as nobody, and another pytest closes that folder again.
-    """
+
+@pytest.fixture
+def enterable() -> Iterator[Path]:
+    """A folder for what runs as user nobody: a Postgres that root starts."""
+    with enterable_folder() as root:
+        yield root
+
+
+@contextmanager
+def enterable_folder() -> Iterator[Path]:
+    """Not below pytest's own folder, which only its owner may enter; and no other folder's mode is touched."""
     root = Path(tempfile.mkdtemp(prefix="nightcast-test-"))
     root.chmod(0o755)
-    yield postgres.start(root / "cluster")
-    postgres.stop(root / "cluster")
-    shutil.rmtree(root)
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture

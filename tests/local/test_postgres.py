@@ -9,16 +9,15 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+
 from nightcast.local import postgres
 
 pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def root(server: postgres.Server, tmp_path: Path) -> Path:  # the session's server has opened the way for `nobody`
-    tmp_path.chmod(0o755)
-    tmp_path.parent.chmod(0o755)
-    return tmp_path / "cluster"
+def root(enterable: Path) -> Path:
+    return enterable / "cluster"
 
 
 def connect(server: postgres.Server, **extra: str) -> psycopg2.extensions.connection:
@@ -57,7 +56,9 @@ def test_a_killed_server_starts_again(root: Path) -> None:
         postgres.stop(root)
 
 
-def test_only_loopback_only_with_the_password_which_only_its_owner_can_read(server: postgres.Server, root: Path) -> None:
+def test_only_loopback_only_with_the_password_which_only_its_owner_can_read(
+    server: postgres.Server, root: Path
+) -> None:
     cursor = connect(server).cursor()
     cursor.execute("SHOW listen_addresses")
     assert cursor.fetchone() == ("127.0.0.1",)

@@ -1,21 +1,15 @@
-"""Commands that only read: runs, show, explain."""
+"""Commands that read the run record: runs, show."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from nightcast.cli.text import cell, short, table
+from nightcast.cli.text import cell, short, shortened, table
 from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.verdict import CheckState
-from nightcast.errors import NotFound
 from nightcast.settings import Settings
-from nightcast.steps import explain as explain_step
-from nightcast.steps import rooms as rooms_
-from nightcast.steps.open_run import folder_of
 from nightcast.store import checks as check_store
-from nightcast.store import fence, intake, publication
+from nightcast.store import connect, fence, intake, publication
 from nightcast.store import runs as run_store
 
 GOOD = frozenset({RunState.PUBLISHED, RunState.UNCHANGED, RunState.DONE, RunState.OPEN})
@@ -23,7 +17,7 @@ GOOD = frozenset({RunState.PUBLISHED, RunState.UNCHANGED, RunState.DONE, RunStat
 
 def runs(settings: Settings, pipeline: str | None, limit: int, *, all_kinds: bool) -> None:
     """Print the newest runs."""
-    with rooms_.build(settings).transaction() as tx:
+    with connect.transaction(settings.database_url) as tx:
         found = run_store.recent(tx, pipeline, None if all_kinds else RunKind.NIGHT, limit)
     headers = ["run", "pipeline", "origin", "kind", "state", "pulled", "accepted", "quarantined", "duplicates"]
     rows = [
@@ -37,7 +31,7 @@ def runs(settings: Settings, pipeline: str | None, limit: int, *, all_kinds: boo
 
 def show(settings: Settings, run_id: int) -> None:
     """Print one run: the verdict first, then what it rests on."""
-    with rooms_.build(settings).transaction() as tx:
+    with connect.transaction(settings.database_url) as tx:
         run = run_store.get(tx, run_id)
         shown = publication.current(tx, run.pipeline, run.origin)
         last = publication.before(tx, run.pipeline, run.origin)
@@ -97,9 +91,9 @@ def _checks(results: Sequence[check_store.StoredCheck]) -> str:
     """Everything that did not pass, worst first; what passed as a number."""
     passed = sum(r.state is CheckState.PASS for r in results)
     told = [r for r in results if r.state is not CheckState.PASS]
-    rows = [[r.state, r.check_id, r.scope, r.observed, r.limit, r.message[:110]] for r in told[:25]]
+    rows = [[r.state, r.check_id, r.scope, shortened(r.message, 150)] for r in told[:25]]
     more = f"\n… and {len(told) - 25} more" if len(told) > 25 else ""
-    body = table(["state", "check", "scope", "found", "expected", "message"], rows) + more if told else ""
+    body = table(["state", "check", "scope", "message"], rows) + more if told else ""
     return f"checks: {passed} of {len(results)} passed\n{body}".rstrip()
 
 
@@ -116,30 +110,3 @@ def _counted(attempt: fence.StepAttempt) -> str:
     if attempt.error:
         return f"{attempt.error_class}: {attempt.error[:100]}"
     return ", ".join(f"{k} {cell(v)}" for k, v in attempt.counts.items() if isinstance(v, int | float))
-
-
-def explain(settings: Settings, pipeline: str, key: str, target: date, origin: date | None) -> None:
-    """Print one prediction and everything behind it."""
-    rooms = rooms_.build(settings)
-    found = explain_step.run(
-        pipeline, _key(key, folder_of(pipeline, rooms).pipeline.source.keys), target, rooms, origin
-    )
-    run, model = found.run, found.model
-    values = ", ".join(f"{k} {cell(v)}" for k, v in found.prediction.items() if isinstance(v, float))
-    print(f"{pipeline} {key} on {target}: {values}")
-    print(f"made from {run.origin} by run {run.run_id}, revision {found.revision}")
-    print(f"\nmodel:     v{model.version}, trained through {model.trained_through}, bundle {model.bundle_digest}")
-    print(f"           with {', '.join(f'{k} {v}' for k, v in found.trained_with.items())}")
-    print(f"snapshot:  {run.manifest_digest}\nspec:      {run.spec_digest}\ncode:      {run.code_commit}")
-    print(f"scale:     {found.scale:g} (level of the key at the origin)")
-    print("\nlast days: " + ", ".join(f"{day:%m-%d} {value}" for day, value in found.recent.items()))
-    print("\n" + table(["feature", "value"], [[name, value] for name, value in found.features.items()]))
-
-
-def _key(text: str, names: tuple[str, ...]) -> Mapping[str, Any]:
-    parts = dict(part.split("=", 1) for part in text.split(",")) if "=" in text else {names[0]: text}
-    if set(parts) != set(names):
-        raise NotFound(
-            f"the key is {text!r}; expected values for {', '.join(names)}, as {','.join(f'{n}=…' for n in names)}"
-        )
-    return parts

@@ -72,10 +72,10 @@ def explain(
 ) -> None:
     """From one published prediction to its features, model, snapshot and code."""
     with _explained():
-        from nightcast.cli import inspecting
+        from nightcast.cli import explaining
 
         made = date.fromisoformat(origin) if origin else None
-        inspecting.explain(from_environment(os.environ), pipeline, key, date.fromisoformat(target_date), made)
+        explaining.explain(from_environment(os.environ), pipeline, key, date.fromisoformat(target_date), made)
 
 
 @app.command()

@@ -35,6 +35,12 @@ def cell(value: Any) -> str:
     return " ".join(str(value).split())
 
 
+def shortened(text: str, most: int) -> str:
+    """The text in one line, cut where it is longer than `most`."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def short(digest: str | None) -> str | None:
     """The beginning of a digest, enough to tell two apart."""
     return digest and digest[:12]

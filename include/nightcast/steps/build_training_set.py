@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from nightcast import models
 from nightcast.domain.feature_matrix import CALENDAR_AHEAD
 from nightcast.domain.manifest import manifest_json
 from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.training import training_origins
 from nightcast.errors import TrainingImpossible
 from nightcast.steps.calendar import read_calendar
-from nightcast.steps.code_version import code_version
 from nightcast.steps.open_run import folder_of
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import attempt, committing, finish
+from nightcast.steps.running import attempt, code_pins, committing, finish
 from nightcast.steps.snapshot import manifest_of
 from nightcast.store import intake, layout, runs
 
@@ -31,7 +29,6 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
     """
     folder = folder_of(request["pipeline"], rooms)
     spec_digest = rooms.lake.put_json(dict(folder.files))
-    code = code_version(rooms.settings)
     with rooms.transaction() as tx:
         layout.fits(tx, folder.pipeline)
         known = intake.newest(tx, folder.pipeline.name, states=[intake.IntakeState.ACCEPTED])
@@ -47,9 +44,7 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
             tx,
             opened.run_id,
             spec_digest=spec_digest,
-            code_commit=code.commit,
-            code_dirty=code.dirty,
-            environment=models.environment(),
+            **code_pins(rooms),
             window_start=min(known),
             window_end=through,
         )

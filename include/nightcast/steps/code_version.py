@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,31 +14,44 @@ from nightcast.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class CodeVersion:
-    """A commit, and whether the working tree differed from it."""
+    """A commit for people, whether the working tree differed from it, and the digest of the engine's own files.
+
+    The digest is what must not change within a night: a commit that touches only a document does not count.
+    """
 
     commit: str
     dirty: bool
+    digest: str
 
 
 def code_version(settings: Settings) -> CodeVersion:
-    """The running code: what the environment says (an image), else what git says, else the package's version."""
+    """The running code. The commit is what the environment says (an image), else git, else the package's version."""
+    package = Path(nightcast.__file__).parent
+    digest = _digest(package)
     if settings.code_commit:
-        return CodeVersion(commit=settings.code_commit, dirty=False)
-    return _from_git(settings.pipelines)
+        return CodeVersion(commit=settings.code_commit, dirty=False, digest=digest)
+    commit = _git(package, "rev-parse", "HEAD")
+    if commit is None:
+        return CodeVersion(commit=f"nightcast-{nightcast.__version__}", dirty=False, digest=digest)
+    return CodeVersion(commit=commit, dirty=bool(_git(package, "status", "--porcelain", ".")), digest=digest)
 
 
 @functools.cache
-def _from_git(folder: Path) -> CodeVersion:
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=30
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
+def _digest(package: Path) -> str:
+    """SHA-256 over names and bytes of the engine's code and SQL. Once per process: loaded code does not change."""
+    digest = hashlib.sha256()
+    for file in sorted(f for f in package.rglob("*") if f.suffix in (".py", ".sql")):
+        digest.update(f"{file.relative_to(package).as_posix()}\0{file.stat().st_size}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
-        return CodeVersion(commit=f"nightcast-{nightcast.__version__}", dirty=False)
-    return CodeVersion(commit=commit, dirty=bool(git("status", "--porcelain", "--untracked-files=no")))
+
+@functools.cache
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

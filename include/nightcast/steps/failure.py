@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nightcast.domain.night import RunState
+from nightcast.domain.night import RunKind, RunState
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.store import runs
+
+SCHEDULED = (RunKind.NIGHT, RunKind.TRAINING)  # kinds of runs that a scheduler opens
 
 
 def record(
@@ -35,5 +37,6 @@ def _run_of(tx: Any, subject: Mapping[str, Any]) -> runs.Run | None:
     if subject.get("run_id"):
         return runs.get(tx, subject["run_id"])
     if subject.get("scheduler_run_id"):
-        return runs.find(tx, subject["pipeline"], subject["scheduler_run_id"])
+        found = (runs.find(tx, subject["pipeline"], subject["scheduler_run_id"], kind) for kind in SCHEDULED)
+        return next((run for run in found if run is not None), None)
     return None

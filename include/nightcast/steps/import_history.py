@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from nightcast import checks, models
+from nightcast import checks
 from nightcast.domain.night import RunKind, RunState, Window
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.domain.verdict import CheckResult, Verdict, judge
 from nightcast.errors import NightStopped
 from nightcast.steps import drift_history
 from nightcast.steps.calendar import read_calendar
-from nightcast.steps.code_version import code_version
 from nightcast.steps.extract import news, pull
 from nightcast.steps.open_run import folder_of
 from nightcast.steps.rooms import Clock, Rooms
+from nightcast.steps.running import code_pins
 from nightcast.steps.screening import ScreenedDay, screen, signals, softened
 from nightcast.steps.taking_in import Extracted, empty, rules_digest, take_in
 from nightcast.steps.validate import set_aside_rows
@@ -83,7 +83,7 @@ def months(first: date, last: date) -> Iterator[Window]:
 
 
 def _open(folder: PipelineFolder, first: date, last: date, rooms: Rooms) -> runs.Run:
-    code, digest = code_version(rooms.settings), rooms.lake.put_json(dict(folder.files))
+    digest = rooms.lake.put_json(dict(folder.files))
     with rooms.transaction() as tx:
         layout.fits(tx, folder.pipeline)
         opened = runs.open_run(tx, folder.pipeline.name, last, RunKind.IMPORT)
@@ -93,9 +93,7 @@ def _open(folder: PipelineFolder, first: date, last: date, rooms: Rooms) -> runs
             spec_digest=digest,
             window_start=first,
             window_end=last,
-            code_commit=code.commit,
-            code_dirty=code.dirty,
-            environment=models.environment(),
+            **code_pins(rooms),
         )
 
 

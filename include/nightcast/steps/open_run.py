@@ -7,13 +7,12 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from nightcast import models, spec
+from nightcast import spec
 from nightcast.domain.night import TERMINAL, RunKind, RunMode, RunState
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.errors import NightRefused, NoLiveModel
-from nightcast.steps.code_version import code_version
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import night_result, published_run
+from nightcast.steps.running import code_pins, night_result, published_run
 from nightcast.store import layout, runs
 from nightcast.store import models as registry
 from nightcast.store.connect import Connection
@@ -36,7 +35,7 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
     _refuse_future(origin, folder, clock)
     kind, mode = RunKind(request.get("kind") or RunKind.NIGHT), RunMode(request.get("mode") or RunMode.KNOWN_THEN)
     spec_digest = rooms.lake.put_json(dict(folder.files))
-    with rooms.transaction() as tx:
+    with rooms.transaction() as tx:  # of its own: a night that cannot be pinned is recorded all the same
         layout.fits(tx, folder.pipeline)
         opened = runs.open_run(tx, folder.pipeline.name, origin, kind, mode, request.get("scheduler_run_id"))
         if opened.state in TERMINAL:
@@ -46,6 +45,7 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
         if request.get("scheduled") and _too_old(origin, folder, clock):
             reason = f"older than catch_up_days ({folder.pipeline.schedule.catch_up_days}) when it started"
             return _over(runs.finish(tx, opened.run_id, RunState.TOO_OLD, reason), folder)
+    with rooms.transaction() as tx:
         opened = _pinned(tx, opened, folder, spec_digest, rooms)
         return night_result(opened, folder)
 
@@ -56,12 +56,10 @@ def folder_of(pipeline: str, rooms: Rooms) -> PipelineFolder:
 
 
 def _pinned(tx: Connection, opened: runs.Run, folder: PipelineFolder, spec_digest: str, rooms: Rooms) -> runs.Run:
-    code = code_version(rooms.settings)
-    environment = {"code_commit": code.commit, "code_dirty": code.dirty, "environment": models.environment()}
     earlier = published_run(tx, opened)
     if earlier and opened.kind is RunKind.NIGHT and opened.mode is RunMode.KNOWN_THEN:
         kept = ("spec_digest", "model_version", "manifest_digest", "look_ahead", "window_start", "window_end")
-        return runs.pin(tx, opened.run_id, **environment, **{name: getattr(earlier, name) for name in kept})
+        return runs.pin(tx, opened.run_id, **code_pins(rooms), **{name: getattr(earlier, name) for name in kept})
     model = registry.model_as_of(tx, opened.pipeline, opened.origin)
     if model is None:
         raise NoLiveModel(
@@ -77,7 +75,7 @@ def _pinned(tx: Connection, opened: runs.Run, folder: PipelineFolder, spec_diges
         look_ahead=model.trained_through > opened.origin,
         window_start=opened.origin - timedelta(days=folder.pipeline.source.late_arrival),
         window_end=opened.origin,
-        **environment,
+        **code_pins(rooms),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from nightcast import spec
+from nightcast import models, spec
 from nightcast.domain.night import TERMINAL, RunMode, RunState, StepState
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.errors import Fenced, NightRefused, NightStopped
@@ -20,6 +20,18 @@ from nightcast.steps.code_version import code_version
 from nightcast.steps.rooms import Rooms
 from nightcast.store import fence, publication, runs
 from nightcast.store.connect import Connection
+
+CODE = "code"  # the name of the engine code's digest among what a run ran on
+
+
+def code_pins(rooms: Rooms) -> dict[str, Any]:
+    """What every run pins of code and machine."""
+    code = code_version(rooms.settings)
+    return {
+        "code_commit": code.commit,
+        "code_dirty": code.dirty,
+        "environment": {**models.environment(), CODE: code.digest},
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +152,9 @@ def origin_of(night: Mapping[str, Any]) -> date:
 
 
 def _same_code(run: runs.Run, rooms: Rooms) -> None:
-    now = code_version(rooms.settings)
-    if run.code_commit is not None and run.code_commit != now.commit:
+    then, now = run.environment.get(CODE), code_version(rooms.settings).digest
+    if then is not None and then != now:
         raise NightRefused(
-            f"run {run.run_id} was opened by code {run.code_commit[:12]}, this is {now.commit[:12]}; expected one and "
-            "the same for all steps of a run. Clear the run from its first task to pin the new code"
+            f"run {run.run_id} was opened by engine code {then[:12]}, this is {now[:12]}; expected one and the same "
+            "for all steps of a run. Clear the run from its first task to pin the new code"
         )

@@ -12,7 +12,7 @@ from nightcast.domain.pipeline import PipelineFolder
 from nightcast.errors import SourceNotFresh
 from nightcast.steps.calendar import read_calendar
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import attempt, committing, finish, origin_of, over
+from nightcast.steps.running import attempt, committing, finish, origin_of, over, pinned_folder
 from nightcast.store import runs
 
 
@@ -27,22 +27,23 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> bool | dict[str
     if done := over(night, rooms):
         return done
     with rooms.transaction() as tx:
-        pinned = runs.get(tx, night["run_id"]).manifest_digest is not None
-    if pinned:
+        waiting = runs.get(tx, night["run_id"])
+    if waiting.manifest_digest is not None:
         return True
+    folder, origin = pinned_folder(waiting, rooms), origin_of(night)
+    expected, deadline = _last_open_day(folder, rooms, origin), _deadline(folder, origin)
+    there = expected is None or _has_rows(folder, rooms, expected)
+    if not there and clock() < deadline:
+        return False  # asked again every minute: only how it ends is recorded
     with attempt(night, rooms, "wait_for_source") as trial:
-        origin = origin_of(night)
-        expected = _last_open_day(trial.folder, rooms, origin)
-        there = expected is None or _has_rows(trial.folder, rooms, expected)
-        deadline = _deadline(trial.folder, origin)
-        if not there and clock() >= deadline:
+        if not there:
             raise SourceNotFresh(
-                f"the source {trial.folder.pipeline.source.connection!r} has no rows for {expected}, an open day; "
-                f"expected them by {deadline:%Y-%m-%d %H:%M %Z}. Ask its owner; when the day is there, clear this task"
+                f"the source {folder.pipeline.source.connection!r} has no rows for {expected}, an open day; expected "
+                f"them by {deadline:%Y-%m-%d %H:%M %Z}. Ask its owner; when the day is there, clear this task"
             )
         with committing(trial, rooms) as tx:
             finish(tx, trial, counts={"found": there}, result={"expected_day": expected and expected.isoformat()})
-    return there
+    return True
 
 
 def _last_open_day(folder: PipelineFolder, rooms: Rooms, origin: date) -> date | None:
