@@ -24,20 +24,9 @@ from nightcast.domain.features import (
     Windowed,
 )
 from nightcast.domain.forecast import Fitted
+from nightcast.domain.model_spec import Calibration, Model, Scale, Training
 from nightcast.domain.panel import Cube
-from nightcast.domain.pipeline import (
-    Calendar,
-    Calibration,
-    Forecast,
-    Measure,
-    Model,
-    Pipeline,
-    Scale,
-    Schedule,
-    Source,
-    Training,
-    Universe,
-)
+from nightcast.domain.pipeline import Calendar, Forecast, Measure, Pipeline, Schedule, Source, Universe
 
 MONDAY = date(2024, 1, 1)
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from nightcast.domain.contract import Column, ColumnType, Role
 from nightcast.domain.manifest import CalendarDay, Manifest, PanelDay
+from nightcast.domain.model_spec import Model, Scale
 from nightcast.domain.night import DayState
 from nightcast.domain.panel import (
     build_cube,
@@ -29,7 +30,7 @@ from nightcast.domain.panel import (
     totals,
     wanted_days,
 )
-from nightcast.domain.pipeline import Duplicates, Forecast, Measure, Model, Pipeline, Scale, Schedule, Source, Universe
+from nightcast.domain.pipeline import Duplicates, Forecast, Measure, Pipeline, Schedule, Source, Universe
 from nightcast.domain.rows import arrow_schema, buckets, shard_of
 from nightcast.errors import CalendarTooShort, LakeObjectCorrupt, SourceMismatch, SpecError
 

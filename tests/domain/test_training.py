@@ -16,7 +16,8 @@ from modelling import MODEL, MONDAY, make_calendar, make_cube, make_pipeline, ra
 from nightcast import models
 from nightcast.domain import recipe
 from nightcast.domain.forecast import Fitted, check_fits, score
-from nightcast.domain.pipeline import Calibration, Forecast, Training, Universe
+from nightcast.domain.model_spec import Calibration, Training
+from nightcast.domain.pipeline import Forecast, Universe
 from nightcast.domain.rows import buckets
 from nightcast.domain.training import Labelled, hash_keys, labelled_rows, training_origins
 from nightcast.domain.windows import History

@@ -6,17 +6,8 @@ from datetime import date
 
 from nightcast.domain.contract import Column, ColumnType, Role
 from nightcast.domain.features import Windowed
-from nightcast.domain.pipeline import (
-    Forecast,
-    Measure,
-    Model,
-    Pipeline,
-    PipelineFolder,
-    Scale,
-    Schedule,
-    Source,
-    Universe,
-)
+from nightcast.domain.model_spec import Model, Scale
+from nightcast.domain.pipeline import Forecast, Measure, Pipeline, PipelineFolder, Schedule, Source, Universe
 from nightcast.settings import from_environment
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from nightcast.domain.contract import Column, ColumnType, Role
 from nightcast.domain.features import Windowed
+from nightcast.domain.model_spec import Model, Scale
 from nightcast.domain.night import RunKind
-from nightcast.domain.pipeline import Forecast, Measure, Model, Pipeline, Scale, Schedule, Source, Universe
+from nightcast.domain.pipeline import Forecast, Measure, Pipeline, Schedule, Source, Universe
 from nightcast.local.postgres import Server
 from nightcast.store import layout, migrate, models, predictions, roles, runs
 from nightcast.store.connect import Connection, connect, transaction

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nightcast.domain.calendar_view import ONE_DAY, CalendarView, Day, as_day, closed_runs
-from nightcast.domain.pipeline import Pipeline, Scale
+from nightcast.domain.model_spec import Scale
+from nightcast.domain.pipeline import Pipeline
 from nightcast.domain.universe import universe
 from nightcast.domain.windows import Floats, History, Past, quotient, weekdays
 

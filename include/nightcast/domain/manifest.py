@@ -59,9 +59,7 @@ def manifest_from_json(text: str) -> Manifest:
         PanelDay(**d | {"day": date.fromisoformat(d["day"]), "state": DayState(d["state"])}) for d in raw["days"]
     )
     calendar = tuple(CalendarDay(**c | {"day": date.fromisoformat(c["day"])}) for c in raw["calendar"])
-    return Manifest(
-        pipeline=raw["pipeline"], origin=date.fromisoformat(raw["origin"]), days=days, calendar=calendar
-    )
+    return Manifest(pipeline=raw["pipeline"], origin=date.fromisoformat(raw["origin"]), days=days, calendar=calendar)
 
 
 def content_digest(manifest: Manifest) -> str:

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from nightcast.domain.calendar_view import CalendarView
 from nightcast.domain.conformal import ConformalTable, fit_table
 from nightcast.domain.forecast import Features, Fitted, Floats, Golden, Predict, declaration, level, score, second
+from nightcast.domain.model_spec import Model
 from nightcast.domain.panel import Cube
-from nightcast.domain.pipeline import Model, Pipeline
+from nightcast.domain.pipeline import Pipeline
 from nightcast.domain.training import Hashes, Labelled, hash_keys, labelled_rows, stacked, training_origins
 from nightcast.domain.windows import History
 from nightcast.errors import TrainingImpossible

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from nightcast.domain.pipeline import Model
+from nightcast.domain.model_spec import Model
 from nightcast.errors import TrainingImpossible
 
 Floats = npt.NDArray[np.float64]
