@@ -125,6 +125,14 @@ class Client:
         tasks: list[dict[str, Any]] = self.call("GET", path, limit=1000)["task_instances"]
         return tasks
 
+    def is_idle(self) -> bool:
+        """Whether no task is running in any DAG; False where Airflow does not say."""
+        try:
+            path = "/dags/~/dagRuns/~/taskInstances"
+            return int(self.call("GET", path, state="running", limit=1)["total_entries"]) == 0
+        except (Transient, Permanent):
+            return False
+
     def clear(self, dag: str, run: str) -> None:
         """Let a whole run be done again."""
         self.call("POST", f"/dags/{_part(dag)}/dagRuns/{_part(run)}/clear", {"dry_run": False, "only_failed": False})

@@ -43,7 +43,7 @@ COMPONENTS = {
         Component("postgres", 1, 60.0),
         Component("api-server", 2, 20.0, ("postgres",), ("api-server",)),
         # Without the flag, these two serve their logs on all network interfaces.
-        Component("triggerer", 3, 20.0, ("postgres",), ("triggerer", "--skip-serve-logs")),
+        Component("triggerer", 3, 5.0, ("postgres",), ("triggerer", "--skip-serve-logs")),
         Component("dag-processor", 3, 20.0, ("postgres",), ("dag-processor",)),
         # A task that starts while the api-server does not answer is lost, hence the wait.
         Component("scheduler", 4, DRAIN_OF_TASKS, ("postgres", "api-server"), ("scheduler", "--skip-serve-logs")),

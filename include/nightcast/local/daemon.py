@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from xmlrpc.client import Fault, ProtocolError, ServerProxy
 import psutil
 
 from nightcast.errors import Transient
+from nightcast.local.keeper import alive
 from nightcast.local.state import Local, write_private
 
 FOREVER = 1_000_000  # a part that fails is started again for as long as the supervisor runs
@@ -44,15 +46,17 @@ class State:
 
 
 def configuration(local: Local, programs: Iterable[Kept]) -> str:
-    """The text of supervisord.conf. A port with a password, as socket paths have a length that deep folders exceed."""
+    """The text of supervisord.conf, for a start in the state folder: it reads signs in absolute paths as its own.
+
+    It listens on a port, with a password, because deep folders exceed the length that a socket's path may have.
+    """
     sections: dict[str, dict[str, object]] = {
         "supervisord": {
-            "logfile": local.logs / "supervisord.log",
+            "logfile": f"{local.logs.name}/supervisord.log",
             "logfile_maxbytes": KEEP_LOGS["maxbytes"],
             "logfile_backups": KEEP_LOGS["backups"],
-            "pidfile": pid_file(local),
-            "childlogdir": local.logs,
-            "directory": local.folder,
+            "pidfile": pid_file(local).name,
+            "childlogdir": local.logs.name,
             "identifier": local.instance,
             "umask": "077",
             "minfds": 256,
@@ -79,7 +83,7 @@ def configuration(local: Local, programs: Iterable[Kept]) -> str:
             "startretries": FOREVER,
             "stopwaitsecs": round(program.drain) + GRACE,
             "redirect_stderr": "true",
-            "stdout_logfile": local.logs / f"{program.name}.log",
+            "stdout_logfile": f"{local.logs.name}/{program.name}.log",
             "stdout_logfile_maxbytes": KEEP_LOGS["maxbytes"],
             "stdout_logfile_backups": KEEP_LOGS["backups"],
         }
@@ -146,26 +150,33 @@ class Supervisor:
         found = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
         return {info["name"]: State(info["name"], info["statename"], info["pid"], info["start"]) for info in found}
 
+    def insist(self, name: str) -> None:
+        """Ask a program that is being stopped a second time: its keeper kills it now."""
+        with suppress(Transient):  # it may have ended just now
+            self._call("signalProcess", name, "TERM")
+
     def is_alive(self, name: str) -> bool:
         """Whether a program runs, or is being started or stopped; False for one that is not there."""
         found = self.states().get(name)
         return found is not None and found.state in (*STARTED, "STOPPING")
 
-    def shut_down(self) -> None:
-        """Stop everything that still runs, the highest rank first, and then itself; return at once."""
-        self._call("shutdown")
+    def shut_down(self, seconds: float = 30.0) -> None:
+        """End it, once its programs are stopped; return when its process is gone."""
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self._call("getPID"))
+            self._call("shutdown")
+            _end(process, seconds)
 
     def end(self, seconds: float = 30.0) -> bool:
         """Make sure that its process is gone, also one that no longer answers; False where there was none."""
         try:
             process = psutil.Process(int(pid_file(self.local).read_text()))
-            if str(configuration_file(self.local)) not in process.cmdline():
+            if not alive(process) or str(configuration_file(self.local)) not in process.cmdline():
                 return False
             process.terminate()  # a second request while it shuts down changes nothing
         except (OSError, ValueError, psutil.Error):
             return False
-        if psutil.wait_procs([process], timeout=seconds)[1]:
-            process.kill()
+        _end(process, seconds)
         return True
 
     def _call(self, method: str, *arguments: Any) -> Any:
@@ -185,6 +196,16 @@ def pid_file(local: Local) -> Path:
 def configuration_file(local: Local) -> Path:
     """The supervisor's configuration; it holds the password of its port."""
     return local.folder / "supervisord.conf"
+
+
+def _end(process: psutil.Process, seconds: float) -> None:
+    """Wait until a process is gone; kill it after its time."""
+    deadline = time.monotonic() + seconds
+    while alive(process):
+        if time.monotonic() > deadline:
+            with suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.05)
 
 
 def _quoted(part: str) -> str:

@@ -112,6 +112,9 @@ def airflow_settings(local: Local, place: Place) -> dict[str, str]:
         "scheduler": {
             "scheduler_idle_sleep_time": 0.25,  # a second between steps would be most of a night's time
             "task_instance_heartbeat_timeout": 60,
+            # What a killed scheduler was running is taken up again this soon (plus the 30 s after which it counts as
+            # dead). Safe because its keeper kills what it left running; with the default of 300 it takes minutes.
+            "orphaned_tasks_check_interval": 15,
         },
         # A failed task is reported at the next heartbeat; a task may start while the api-server restarts.
         "workers": {"min_heartbeat_interval": 1, "execution_api_retries": 10},

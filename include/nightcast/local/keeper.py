@@ -51,7 +51,7 @@ class Keeper:
         self.name, self.record = name, records / f"{name}.json"
         records.mkdir(parents=True, exist_ok=True)
         self._lock = (records / f"{name}.lock").open("a")
-        self.stopping = False
+        self.asked = 0  # how often we were asked to stop; the second time means at once
         self.quick_ends = 0
         self._supervisor = os.getppid()
         self._wake, write = os.pipe()
@@ -91,7 +91,7 @@ class Keeper:
 
     def should_stop(self) -> bool:
         """Whether we were asked to stop, or nobody is left to restart us: then the program must not stay either."""
-        return self.stopping or os.getppid() != self._supervisor
+        return self.asked > 0 or os.getppid() != self._supervisor
 
     def keep(self, program: Program) -> int:
         """Run the program until it ends or we are asked to stop; its exit status (negative: the signal)."""
@@ -122,20 +122,20 @@ class Keeper:
         _reap()
 
     def _stop(self, *_: object) -> None:
-        self.stopping = True
+        self.asked += 1
 
     def _watch(self, pid: int, program: Program) -> int:
-        """Wait for the child; on the way out first ask it to stop, then, after its time, kill it."""
-        asked = 0.0
+        """Wait for the child; on the way out ask it to stop and, after its time or a second request, kill it."""
+        passed_on = 0.0
         while True:
             ended = _reap()
             if pid in ended:
                 return ended[pid]
-            if self.should_stop() and not asked:
-                asked = time.monotonic()
+            if self.should_stop() and not passed_on:
+                passed_on = time.monotonic()
                 os.kill(pid, program.stop_signal)
-            if asked and time.monotonic() - asked > program.drain:
-                self.say(f"did not stop within {program.drain:g} s and is killed")
+            if passed_on and (self.asked > 1 or time.monotonic() - passed_on > program.drain):
+                self.say(f"is killed {time.monotonic() - passed_on:.0f} s after it was asked to stop")
                 os.kill(pid, signal.SIGKILL)
             select.select([self._wake], [], [], TICK)
             with contextlib.suppress(BlockingIOError):
@@ -166,7 +166,7 @@ def sweep(records: Path, patience: float) -> bool:
 def kill(find: Callable[[], list[psutil.Process]]) -> bool:
     """Kill what `find` finds until it finds nothing more; whether there was anything."""
     deadline, found = time.monotonic() + 10, False
-    while (left := [process for process in find() if _alive(process)]) and time.monotonic() < deadline:
+    while (left := [process for process in find() if alive(process)]) and time.monotonic() < deadline:
         found = True
         for process in left:
             with contextlib.suppress(psutil.Error):
@@ -188,7 +188,8 @@ def _session(record: Mapping[str, Any]) -> list[psutil.Process]:
     return found
 
 
-def _alive(process: psutil.Process) -> bool:
+def alive(process: psutil.Process) -> bool:
+    """Whether a process still does something: one that nobody has reaped yet does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -22,6 +22,7 @@ Progress = Callable[[str], None]
 HEALTHY_WITHIN = 180.0  # seconds
 POSTGRES_WITHIN = 120.0  # it may have to recover from a crash first
 PATIENCE = DRAIN_OF_TASKS + 30.0  # with keepers whose supervisor was killed, and who are stopping
+LONG_STOP = 20.0  # an idle scheduler ends in a few seconds
 AIRFLOW = ("api-server", "triggerer", "dag-processor", "scheduler")
 
 
@@ -211,12 +212,16 @@ def _start_embedded(local: Local) -> str:
 def _stop_all(supervisor: Supervisor, progress: Progress) -> None:
     """Stop in the order in which the parts need each other, then the supervisor."""
     for names in (("scheduler",), ("triggerer", "dag-processor", "api-server"), ("postgres",)):
-        begun = told = time.monotonic()
         for name in names:
             supervisor.ask_to_stop(name)
+        begun, tell_at = time.monotonic(), 3.0
         while left := [name for name in names if supervisor.is_alive(name)]:
-            if time.monotonic() - told > 3:
-                told = time.monotonic()
-                progress(f"waiting for {', '.join(left)} to finish ({told - begun:.0f} s)")
+            if time.monotonic() - begun > tell_at:
+                progress(f"waiting for {', '.join(left)} to finish ({tell_at:.0f} s)")
+                tell_at += 10
+                # Airflow's scheduler sometimes does not end although its last task has.
+                if left == ["scheduler"] and tell_at > LONG_STOP and airflow.client(supervisor.local).is_idle():
+                    progress("no task is running any more: the scheduler is killed")
+                    supervisor.insist("scheduler")
             time.sleep(0.1)
     supervisor.shut_down()
