@@ -4,7 +4,7 @@
 CREATE ROLE {role}
 
 -- name: set_password
-ALTER ROLE {role} WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {password}
+ALTER ROLE {role} WITH LOGIN PASSWORD {password}
 
 -- name: database
 SELECT 1 AS yes FROM pg_database WHERE datname = %(name)s
