@@ -18,7 +18,7 @@ import skops.io
 from modelling import make_pipeline, trained
 from nightcast import models
 from nightcast.domain.forecast import check_fits, score
-from nightcast.models.bundle import digest
+from nightcast.models.archive import digest
 from nightcast.models.canonical import canonical, dump
 
 pytestmark = pytest.mark.unit
@@ -29,7 +29,7 @@ PROFILES = {"units": {"n": 3}}
 TRAIN_ELSEWHERE = """
 from modelling import trained
 from nightcast import models
-from nightcast.models.bundle import digest
+from nightcast.models.archive import digest
 unrelated = [object() for _ in range({ballast})]  # moves every address
 print(digest(models.seal(trained(), {about!r}, {profiles!r})))
 """

@@ -15,7 +15,7 @@ import pytest
 from modelling import trained
 from nightcast import models
 from nightcast.errors import BundleRejected
-from nightcast.models.bundle import digest
+from nightcast.models.archive import digest
 from nightcast.models.canonical import stored_zip
 
 pytestmark = pytest.mark.unit

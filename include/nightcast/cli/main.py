@@ -129,6 +129,15 @@ def step(
         working.step(from_environment(os.environ), name, run, shard, _clock)
 
 
+@app.command()
+def seconds(run: Run) -> None:
+    """Where the seconds of a night went: our steps, and Airflow beside them."""
+    with _explained():
+        from nightcast.cli import timing
+
+        timing.seconds(from_environment(os.environ), run, os.environ)
+
+
 @app.command("import")
 def import_(
     pipeline: Name,

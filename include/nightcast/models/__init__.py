@@ -1,7 +1,24 @@
-"""SCIKIT-LEARN and skops: builds, seals and opens models. No other room imports them."""
+"""SCIKIT-LEARN and skops: builds, seals and opens models. No other room imports them.
 
-from nightcast.models.bundle import Opened, open_bundle, seal
-from nightcast.models.environment import environment
-from nightcast.models.estimator import fit, predict
+The libraries are imported when a function is first asked for: most steps only want to know the environment.
+"""
 
-__all__ = ["Opened", "environment", "fit", "open_bundle", "predict", "seal"]
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nightcast.models.archive import profiles_of
+    from nightcast.models.bundle import Opened, open_bundle, seal
+    from nightcast.models.estimator import fit, predict
+    from nightcast.models.machine import environment
+
+__all__ = ["Opened", "environment", "fit", "open_bundle", "predict", "profiles_of", "seal"]
+_WHERE = {"profiles_of": "archive", "environment": "machine", "fit": "estimator", "predict": "estimator"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE.get(name, 'bundle')}"), name)

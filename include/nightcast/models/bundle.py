@@ -7,7 +7,6 @@ library versions, the types, the arrays of the trees, and last what the model sa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +18,12 @@ from nightcast.domain.forecast import Fitted, restore, score
 from nightcast.domain.manifest import canonical_json
 from nightcast.errors import BundleRejected, ForecastImplausible
 from nightcast.models import guard
+from nightcast.models.archive import DO, MANIFEST, MODEL, PROFILES, bundle_members, parse
 from nightcast.models.canonical import dump, stored_zip
-from nightcast.models.environment import CPU, environment, minor
 from nightcast.models.estimator import predict
+from nightcast.models.machine import CPU, environment, minor
 
 FORMAT = 1
-MANIFEST, MODEL, PROFILES = "manifest.json", "model.skops", "profiles.json"
 GOLDEN_TOLERANCE = 1e-9  # relative; another processor may round the last bits otherwise
 _MUST_AGREE = ("scikit-learn", "skops")  # by minor version: they define what the model file means
 
@@ -58,23 +57,10 @@ def seal(fitted: Fitted, about: Mapping[str, Any], profiles: Mapping[str, Any]) 
     )
 
 
-def digest(data: bytes) -> str:
-    """The name of a bundle: SHA-256 of its bytes."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def open_bundle(data: bytes, expected_digest: str) -> Opened:
     """The bundle, or `BundleRejected` with what was found, what was expected and what to do."""
-    found = digest(data)
-    if found != expected_digest:
-        raise BundleRejected(f"the bundle has the digest {found}; expected {expected_digest}. {guard.DO}")
-    if len(data) > guard.MAX_BYTES:
-        raise BundleRejected(f"the bundle has {len(data)} bytes; expected at most {guard.MAX_BYTES}. {guard.DO}")
-    inside = guard.members(data, "the bundle", lambda n: n in (MANIFEST, MODEL, PROFILES))
-    missing = {MANIFEST, MODEL, PROFILES} - set(inside)
-    if missing:
-        raise BundleRejected(f"the bundle lacks {', '.join(sorted(missing))}; expected all three members. {guard.DO}")
-    manifest, profiles = guard.parse(inside[MANIFEST], MANIFEST), guard.parse(inside[PROFILES], PROFILES)
+    inside = bundle_members(data, expected_digest)
+    manifest, profiles = parse(inside[MANIFEST], MANIFEST), parse(inside[PROFILES], PROFILES)
     differences = _check_environment(manifest)
     guard.check_model_file(inside[MODEL])
     fitted = _restored(_load(inside[MODEL]), manifest)
@@ -86,7 +72,7 @@ def open_bundle(data: bytes, expected_digest: str) -> Opened:
         profiles=profiles,
         trained_with=manifest["environment"],
         differences=differences,
-        digest=found,
+        digest=expected_digest,
     )
 
 
@@ -97,7 +83,7 @@ def _check_environment(manifest: Any) -> tuple[str, ...]:
         raise BundleRejected(f"the bundle has format {form!r}; expected {FORMAT}. Train a model with this engine")
     then, now = manifest.get("environment"), environment()
     if not isinstance(then, dict) or not all(isinstance(then.get(name), str) for name in now if name != CPU):
-        raise BundleRejected(f"manifest.json does not say which libraries made the model; expected that. {guard.DO}")
+        raise BundleRejected(f"manifest.json does not say which libraries made the model; expected that. {DO}")
     for name in _MUST_AGREE:
         if minor(then[name]) != minor(now[name]):
             raise BundleRejected(
@@ -115,9 +101,9 @@ def _load(data: bytes) -> Any:
             return skops.io.loads(data, trusted=[guard.TREE])
     except Exception as error:  # whatever a hostile file provokes in there is a reason to refuse it
         raise BundleRejected(
-            f"skops cannot open the model ({type(error).__name__}: {error}); expected a fitted model. {guard.DO}"
+            f"skops cannot open the model ({type(error).__name__}: {error}); expected a fitted model. {DO}"
         ) from error
-    raise BundleRejected(f"model.skops holds {', '.join(sorted(unknown))}; expected only {guard.TREE}. {guard.DO}")
+    raise BundleRejected(f"model.skops holds {', '.join(sorted(unknown))}; expected only {guard.TREE}. {DO}")
 
 
 def _restored(estimator: Any, manifest: Mapping[str, Any]) -> Fitted:
@@ -126,7 +112,7 @@ def _restored(estimator: Any, manifest: Mapping[str, Any]) -> Fitted:
         manifest["about"]
     except (KeyError, TypeError, AttributeError) as error:
         raise BundleRejected(
-            f"manifest.json lacks a part of the recipe ({error}); expected what seal writes. {guard.DO}"
+            f"manifest.json lacks a part of the recipe ({error}); expected what seal writes. {DO}"
         ) from error
     return fitted
 
@@ -138,12 +124,10 @@ def _replay(fitted: Fitted) -> None:
         expected = fitted.golden.expected()
         scores = score(fitted, x, scale, predict)
     except (ValueError, IndexError, TypeError, ForecastImplausible) as error:
-        raise BundleRejected(
-            f"the golden rows cannot be replayed ({error}); expected that they can. {guard.DO}"
-        ) from error
+        raise BundleRejected(f"the golden rows cannot be replayed ({error}); expected that they can. {DO}") from error
     found = np.column_stack([scores.mean, scores.quantiles])
     if found.shape != expected.shape:
-        raise BundleRejected(f"{found.shape} golden outputs; expected {expected.shape}. {guard.DO}")
+        raise BundleRejected(f"{found.shape} golden outputs; expected {expected.shape}. {DO}")
     wrong = ~np.isclose(found, expected, rtol=GOLDEN_TOLERANCE, atol=0.0)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]

@@ -7,10 +7,8 @@ a tree whose nodes point outside its array ends the process. Each is refused her
 from __future__ import annotations
 
 import io
-import json
 import re
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,13 +16,11 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 
 from nightcast.errors import BundleRejected
+from nightcast.models.archive import DO, members, parse
 from nightcast.models.canonical import SCHEMA
 
-MAX_BYTES = 256 << 20  # of a bundle; one with 100 trees has less than one MiB
-MAX_SCHEMA_BYTES = 32 << 20
 _TREES = "sklearn.ensemble._hist_gradient_boosting"
 TREE = f"{_TREES}.predictor.TreePredictor"
-DO = "Do not use this file; train a new version, or restore the registered object"
 _PROTOCOL = 2  # of skops 0.16
 
 # Module, class and loader of every node that a fitted model of ours is made of. Anything else is refused.
@@ -54,46 +50,6 @@ ALLOWED = frozenset(
         (f"{_TREES}.predictor", "TreePredictor", "ObjectNode"),
     }
 )
-
-
-def members(data: bytes, what: str, named: Callable[[str], bool]) -> dict[str, bytes]:
-    """The members of a stored zip; nothing is decompressed, so nothing can grow."""
-    if data[:1] == b"\x80":
-        raise BundleRejected(f"{what} is a pickle; expected a stored zip. Pickles are code and never opened. {DO}")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            if not entries or entries[0].header_offset or archive.comment:
-                raise BundleRejected(f"{what} has bytes that belong to no member; expected members only. {DO}")
-            _check_entries(entries, len(data), what, named)
-            return {e.filename: archive.read(e) for e in entries}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise BundleRejected(f"{what} cannot be read as a zip ({error}); expected a stored zip. {DO}") from error
-
-
-def _check_entries(entries: list[zipfile.ZipInfo], size: int, what: str, named: Callable[[str], bool]) -> None:
-    packed = [e.filename for e in entries if e.compress_type != zipfile.ZIP_STORED or e.file_size != e.compress_size]
-    if packed:
-        raise BundleRejected(f"{what} has compressed members ({packed[0]!r}); expected stored ones only. {DO}")
-    if sum(e.file_size for e in entries) > size:
-        raise BundleRejected(
-            f"{what} claims {sum(e.file_size for e in entries)} bytes in members and has {size}; expected no more. {DO}"
-        )
-    names = [e.filename for e in entries]
-    odd = sorted({n for n in names if names.count(n) > 1 or not named(n)})
-    if odd:
-        raise BundleRejected(f"{what} has the member {odd[0]!r}; expected each expected name once. {DO}")
-
-
-def parse(data: bytes, what: str) -> Any:
-    """JSON, without NaN and without nesting so deep that the parser gives up."""
-    if len(data) > MAX_SCHEMA_BYTES:
-        raise BundleRejected(f"{what} has {len(data)} bytes; expected at most {MAX_SCHEMA_BYTES}. {DO}")
-    try:
-        return json.loads(data, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise BundleRejected(f"{what} is not JSON that we write ({reason}); expected plain JSON. {DO}") from error
 
 
 def check_model_file(data: bytes) -> None:
@@ -197,7 +153,3 @@ def _check_tree(i: int, tree: Mapping[str, Any], features: int) -> None:
         raise BundleRejected(f"tree {i} asks for a feature out of range; expected one of {features} numeric ones. {DO}")
     if not np.isfinite(nodes["value"][~inner]).all():
         raise BundleRejected(f"tree {i} has a leaf that is not finite; expected finite values. {DO}")
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"holds {name}")

@@ -78,7 +78,7 @@ def _training(tx: Connection, trial: Attempt, lake: Lake) -> dict[tuple[str, str
     if trial.run.model_version is None:
         return {}
     digest = registry.get(tx, trial.run.pipeline, trial.run.model_version).bundle_digest
-    return from_bundle(models.open_bundle(lake.get(digest), digest).profiles)
+    return from_bundle(models.profiles_of(lake.get(digest), digest))
 
 
 def from_bundle(raw: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], ColumnProfile]:

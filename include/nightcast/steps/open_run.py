@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from nightcast import spec
+from nightcast import checks, spec
 from nightcast.domain.night import TERMINAL, RunKind, RunMode, RunState
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.errors import NightRefused, NoLiveModel
@@ -32,6 +32,7 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
     """
     origin = _origin(request)
     folder = folder_of(request["pipeline"], rooms)
+    checks.load(folder.expectations, pipeline=folder.pipeline.name)  # a bad entry fails here, before rows are pulled
     _refuse_future(origin, folder, clock)
     kind, mode = RunKind(request.get("kind") or RunKind.NIGHT), RunMode(request.get("mode") or RunMode.KNOWN_THEN)
     spec_digest = rooms.lake.put_json(dict(folder.files))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import platform
+from importlib.metadata import version
 
 import numpy as np
-import pyarrow as pa
-import sklearn
-import skops
 
 CPU = "cpu"  # the one entry that says where, not with what
 
@@ -21,9 +19,7 @@ def environment() -> dict[str, str]:
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
-        "skops": skops.__version__,
-        "pyarrow": pa.__version__,
+        **{name: version(name) for name in ("scikit-learn", "skops", "pyarrow")},  # without importing them
         CPU: " ".join([platform.machine(), *sorted(np.show_config(mode="dicts")["SIMD Extensions"]["found"])]),
     }
 
