@@ -32,10 +32,11 @@ status: install ## Show what runs and whether it is healthy
 test: install-dev ## Run all tests (only some: make test ARGS="tests/store -k publish")
 	@$(PY) -m pytest --durations=15 $(ARGS)
 
-lint: install-dev ## Check format, rules, types, and the pipelines' folders
+lint: install-dev ## Check format, rules, types, SQL, and the pipelines' folders
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+	@$(PY) scripts/lint-sql.py
 	@bin/nightcast lint
 
 format: install-dev ## Format the code and apply the safe fixes
