@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from nightcast.local import keeper
 from nightcast.local.daemon import Kept, Supervisor, configuration, pid_file
 from nightcast.local.keeper import sweep
 from nightcast.local.state import Local, open_state
@@ -29,7 +29,7 @@ Until = Callable[..., None]
 class Machine:
     """A supervisor with programs that are a few lines of Python each, and the journal that they write."""
 
-    def __init__(self, local: Local, programs: dict[str, str], drain: float = 10.0):
+    def __init__(self, local: Local, programs: dict[str, str], drain: float = 10.0, *, judged: bool = False):
         self.local, self.supervisor = local, Supervisor(local)
         self.journal = local.folder / "journal"
         self.journal.touch()
@@ -38,7 +38,7 @@ class Machine:
         for name, code in programs.items():
             (local.folder / f"{name}.py").write_text(code)
             arguments = (name, local.run, self.journal, drain, local.folder / f"{name}.py")
-            command = (sys.executable, str(HERE / "kept.py"), *map(str, arguments))
+            command = (sys.executable, str(HERE / "kept.py"), *map(str, arguments), *["judged"] * judged)
             kept.append(Kept(name, command, 1, drain))
         include = str(local.checkout / "include")
         self.supervisor.start(configuration(local, kept), os.environ | {"PYTHONPATH": include})
@@ -56,8 +56,8 @@ class Machine:
 def machine(local: Local) -> Iterator[Callable[..., Machine]]:
     made: list[Machine] = []
 
-    def make(drain: float = 10.0, **programs: str) -> Machine:
-        made.append(Machine(local, {name.replace("_", "-"): code for name, code in programs.items()}, drain))
+    def make(drain: float = 10.0, judged: bool = False, **programs: str) -> Machine:
+        made.append(Machine(local, programs, drain, judged=judged))
         return made[-1]
 
     yield make
@@ -67,9 +67,10 @@ def machine(local: Local) -> Iterator[Callable[..., Machine]]:
 
 
 def alive(pid: int) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
+    try:
+        return keeper.alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_killed_program_is_started_again(machine: Callable[..., Machine], until: Until) -> None:
@@ -157,15 +158,30 @@ def test_a_program_that_does_not_stop_is_killed_after_its_time(machine: Callable
     assert not alive(found.noted("start")[0])
 
 
-def test_a_second_request_kills_at_once(machine: Callable[..., Machine], until: Until) -> None:
-    found = machine(drain=3600.0, part=STUBBORN)
+def test_a_program_that_stays_without_anything_left_to_do_is_killed(
+    machine: Callable[..., Machine], until: Until
+) -> None:
+    on_request = "lambda *_: (time.sleep(1), note('rests'))"
+    found = machine(
+        drain=3600.0, judged=True, part=f"signal.signal(signal.SIGTERM, {on_request})\nnote('ready')\nidle()"
+    )
     found.supervisor.run("part")
     until(lambda: found.noted("ready"))
     found.supervisor.ask_to_stop("part")
-    until(lambda: found.noted("asked"))
-    found.supervisor.insist("part")
     until(lambda: not found.supervisor.is_alive("part"))
+    assert found.noted("rests") == found.noted("start")  # not before its work was done
     assert not alive(found.noted("start")[0])
+
+
+def test_a_program_that_hangs_is_killed_and_started_again(machine: Callable[..., Machine], until: Until) -> None:
+    once = "if open(os.environ['JOURNAL']).read().count('start') == 1:\n    note('stuck')\nidle()"
+    found = machine(judged=True, part=once)
+    found.supervisor.run("part")
+    until(lambda: len(found.noted("start")) == 2)
+    assert not alive(found.noted("start")[0])
+    time.sleep(3)  # three times its patience
+    assert len(found.noted("start")) == 2
+    assert alive(found.noted("start")[1])
 
 
 def test_a_program_that_keeps_failing_is_tried_for_ever_but_ever_more_slowly(

@@ -22,6 +22,7 @@ from nightcast.local.state import Local, write_private
 
 HEALTHY = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 NOT_SINCE: Mapping[str, float] = {}
+TIMEOUT = 10.0  # seconds
 OVER = ("success", "failed")
 _opener = build_opener(ProxyHandler({}))  # a proxy of the user's must not see what stays on this machine
 
@@ -164,7 +165,7 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + target, data, headers, method=method)  # noqa: S310 - the URL is http://127.0.0.1
         try:
-            with _opener.open(request, timeout=30) as answer:
+            with _opener.open(request, timeout=TIMEOUT) as answer:
                 return json.loads(answer.read() or b"{}")
         except HTTPError as error:
             raise _meaning(error, method, target) from None

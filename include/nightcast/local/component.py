@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg2
@@ -76,12 +77,29 @@ def main() -> int:
 
 def _program(part: Component, local: Local, settings: Mapping[str, str]) -> Program:
     if part.name == "postgres":
-        server = postgres.foreground(local.postgres, local.ports["postgres"])
+        cluster = postgres.foreground(local.postgres, local.ports["postgres"])
         # SIGINT is its fast shutdown: sessions are ended, nothing committed is lost.
         # Run in the root folder: user nobody may be kept out of any other.
-        return Program(server.command, server.environment, Path("/"), signal.SIGINT, part.drain, server.identity)
-    command = [sys.executable, "-m", "airflow", *part.arguments]
-    return Program(command, settings, local.airflow_home, drain=part.drain)
+        return Program(cluster.command, cluster.environment, Path("/"), signal.SIGINT, part.drain, cluster.identity)
+    server = airflow.client(local)
+    return Program(
+        [sys.executable, "-m", "airflow", *part.arguments],
+        settings,
+        local.airflow_home,
+        drain=part.drain,
+        # LocalExecutor's end counts its workers while the first of them leave, and may wait for one that nobody told:
+        # when it is asked to stop, and also by itself when it has lost its database.
+        at_rest=server.is_idle if part.name == "scheduler" else None,
+        well=partial(_is_well, part.name.replace("-", "_"), server),
+    )
+
+
+def _is_well(name: str, server: airflow.Client, begun: float) -> bool:
+    """Whether a part of Airflow has had a heartbeat since its start; taken for granted while nobody can tell."""
+    health = server.health({name: begun})
+    if name == "api_server":
+        return bool(health)
+    return health.get("metadatabase") != "healthy" or health.get(name) == "healthy"
 
 
 def _is_there(need: str, local: Local, settings: Mapping[str, str]) -> bool:

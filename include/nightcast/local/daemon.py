@@ -150,11 +150,6 @@ class Supervisor:
         found = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
         return {info["name"]: State(info["name"], info["statename"], info["pid"], info["start"]) for info in found}
 
-    def insist(self, name: str) -> None:
-        """Ask a program that is being stopped a second time: its keeper kills it now."""
-        with suppress(Transient):  # it may have ended just now
-            self._call("signalProcess", name, "TERM")
-
     def is_alive(self, name: str) -> bool:
         """Whether a program runs, or is being started or stopped; False for one that is not there."""
         found = self.states().get(name)

@@ -28,13 +28,20 @@ import psutil
 TICK = 1.0  # seconds between looks at whether the supervisor is still there
 QUICK = 30.0  # a program that ends sooner after its start is restarted with growing delays
 LONGEST_DELAY = 20.0
+AT_REST = 5.0  # seconds for which a program that was asked to stop may have nothing to do and yet not end
+LOOKS = 12  # at a program's work within its patience
 CLOCK_STEP = 5.0  # seconds by which a corrected clock may move recorded times
 PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run: `drain` is how long it may take to stop when asked to, in seconds."""
+    """What to run: `drain` is how long it may take to stop when asked to, in seconds.
+
+    `at_rest` says that a program that is stopping has nothing left to do; one that stays nevertheless is killed.
+    `well`, given the second of the program's start, says whether it does its work; one that does not do so for
+    `patience` seconds hangs: it is killed and so started again.
+    """
 
     command: Sequence[str]
     environment: Mapping[str, str]
@@ -42,6 +49,9 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     drain: float = 10.0
     identity: Mapping[str, Any] = field(default_factory=dict)  # user and group for `subprocess.Popen`
+    at_rest: Callable[[], bool] | None = None
+    well: Callable[[float], bool] | None = None
+    patience: float = 180.0
 
 
 class Keeper:
@@ -51,7 +61,7 @@ class Keeper:
         self.name, self.record = name, records / f"{name}.json"
         records.mkdir(parents=True, exist_ok=True)
         self._lock = (records / f"{name}.lock").open("a")
-        self.asked = 0  # how often we were asked to stop; the second time means at once
+        self.asked = False
         self.quick_ends = 0
         self._supervisor = os.getppid()
         self._wake, write = os.pipe()
@@ -91,7 +101,7 @@ class Keeper:
 
     def should_stop(self) -> bool:
         """Whether we were asked to stop, or nobody is left to restart us: then the program must not stay either."""
-        return self.asked > 0 or os.getppid() != self._supervisor
+        return self.asked or os.getppid() != self._supervisor
 
     def keep(self, program: Program) -> int:
         """Run the program until it ends or we are asked to stop; its exit status (negative: the signal)."""
@@ -106,7 +116,7 @@ class Keeper:
         begun = psutil.Process(child.pid).create_time()
         record = {"session": child.pid, "since": begun, "boot": psutil.boot_time(), "quick_ends": self.quick_ends}
         _write(self.record, record)
-        status = self._watch(child.pid, program)
+        status = self._watch(child.pid, program, begun)
         self.clear(record)
         crashed = not self.should_stop()
         self.quick_ends = self.quick_ends + 1 if crashed and time.time() - begun < QUICK else 0
@@ -122,24 +132,52 @@ class Keeper:
         _reap()
 
     def _stop(self, *_: object) -> None:
-        self.asked += 1
+        self.asked = True
 
-    def _watch(self, pid: int, program: Program) -> int:
-        """Wait for the child; on the way out ask it to stop and, after its time or a second request, kill it."""
-        passed_on = 0.0
-        while True:
-            ended = _reap()
-            if pid in ended:
-                return ended[pid]
-            if self.should_stop() and not passed_on:
-                passed_on = time.monotonic()
+    def _watch(self, pid: int, program: Program, begun: float) -> int:
+        """Wait for the child, pass on that it shall stop, and kill it when it hangs."""
+        judge, asked = _Judge(program, begun), False
+        while pid not in (ended := _reap()):
+            if self.should_stop() and not asked:
+                asked = True
                 os.kill(pid, program.stop_signal)
-            if passed_on and (self.asked > 1 or time.monotonic() - passed_on > program.drain):
-                self.say(f"is killed {time.monotonic() - passed_on:.0f} s after it was asked to stop")
+            if why := judge.stopping() if asked else judge.working():
+                self.say(f"{why}: killed")
                 os.kill(pid, signal.SIGKILL)
             select.select([self._wake], [], [], TICK)
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake, 512)
+        return ended[pid]
+
+
+class _Judge:
+    """Says why a program is held to hang; empty where it is not."""
+
+    def __init__(self, program: Program, begun: float):
+        self._program, self._begun = program, begun
+        self._well = self._look = self._busy = time.monotonic()
+        self._asked: float | None = None
+
+    def working(self) -> str:
+        """For a program that was not asked to stop."""
+        now = time.monotonic()
+        if self._program.well is None:
+            return ""
+        if now >= self._look:
+            self._look = now + self._program.patience / LOOKS
+            self._well = now if self._program.well(self._begun) else self._well
+        silent = now - self._well
+        return f"has not done its work for {silent:.0f} s" if silent > self._program.patience else ""
+
+    def stopping(self) -> str:
+        """For a program that was asked to stop just before the first call."""
+        now = time.monotonic()
+        self._asked = self._asked or now
+        if not (self._program.at_rest and self._program.at_rest()):
+            self._busy = now
+        if now - self._asked > self._program.drain:
+            return f"did not stop within {self._program.drain:g} s"
+        return f"has been at rest for {AT_REST:g} s and does not end" if now - self._busy > AT_REST else ""
 
 
 def sweep(records: Path, patience: float) -> bool:

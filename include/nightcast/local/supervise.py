@@ -22,7 +22,6 @@ Progress = Callable[[str], None]
 HEALTHY_WITHIN = 180.0  # seconds
 POSTGRES_WITHIN = 120.0  # it may have to recover from a crash first
 PATIENCE = DRAIN_OF_TASKS + 30.0  # with keepers whose supervisor was killed, and who are stopping
-LONG_STOP = 20.0  # an idle scheduler ends in a few seconds
 AIRFLOW = ("api-server", "triggerer", "dag-processor", "scheduler")
 
 
@@ -219,9 +218,5 @@ def _stop_all(supervisor: Supervisor, progress: Progress) -> None:
             if time.monotonic() - begun > tell_at:
                 progress(f"waiting for {', '.join(left)} to finish ({tell_at:.0f} s)")
                 tell_at += 10
-                # Airflow's scheduler sometimes does not end although its last task has.
-                if left == ["scheduler"] and tell_at > LONG_STOP and airflow.client(supervisor.local).is_idle():
-                    progress("no task is running any more: the scheduler is killed")
-                    supervisor.insist("scheduler")
             time.sleep(0.1)
     supervisor.shut_down()
