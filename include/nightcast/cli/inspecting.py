@@ -64,7 +64,9 @@ def _readers(run: run_store.Run, shown: publication.Publication | None, last: pu
         since = f"{shown.published_at:%Y-%m-%d %H:%M} UTC"
         return f"Readers see {mine} for {run.origin}: revision {shown.revision}, since {since}."
     if last:
-        return f"Readers see the night before: origin {last.origin}, revision {last.revision} (run {last.run_id})."
+        return (
+            f"Readers see the last published night: origin {last.origin}, revision {last.revision} (run {last.run_id})."
+        )
     return "Readers see nothing yet: no night is published."
 
 
@@ -75,14 +77,14 @@ def _pins(run: run_store.Run) -> str:
         "mode": run.mode,
         "window": f"{cell(run.window_start)} to {cell(run.window_end)}",
         "model": model + (" (trained past this origin: look-ahead)" if run.look_ahead else ""),
-        "code": f"{short(run.code_commit) or '-'}{dirty}",
+        "code": f"{short(run.code_commit) or '-'}{dirty}, engine {short(run.environment.get('code')) or '-'}",
         "spec": short(run.spec_digest) or "-",
         "snapshot": short(run.manifest_digest) or "-",
         "inputs": short(run.input_digest) or "-",
         "rows": short(run.row_digest) or "-",
         "counts": f"pulled {cell(run.pulled)} = accepted {cell(run.accepted)} + quarantined {cell(run.quarantined)}"
         f" + duplicates {cell(run.duplicates)}; expected {cell(run.expected)} = predictions {cell(run.predictions)}",
-        "ran on": ", ".join(f"{k} {v}" for k, v in run.environment.items()),
+        "ran on": ", ".join(f"{k} {v}" for k, v in run.environment.items() if k != "code"),
     }
     return "\n".join(f"{name + ':':10} {value}" for name, value in pairs.items())
 
