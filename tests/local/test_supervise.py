@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nightcast.local import keeper
+from nightcast.local import keeper, supervise
 from nightcast.local.daemon import Kept, Supervisor, configuration, pid_file
 from nightcast.local.keeper import sweep
 from nightcast.local.state import Local, open_state
@@ -237,3 +237,18 @@ def test_an_odd_path_is_no_obstacle(tmp_path: Path, until: Until) -> None:
         found.supervisor.end()
         sweep(local.run, 30)
     assert not alive(found.noted("start")[0])
+
+
+def test_only_old_parsing_logs_are_deleted(local: Local) -> None:
+    logs = local.logs / "airflow"
+    old, new = logs / "dag_processor/2026-01-01", logs / "dag_processor/2026-01-20"
+    task = logs / "dag_id=daily/run_id=x"
+    for folder in (old, new, task):
+        folder.mkdir(parents=True)
+    month_ago = time.time() - 30 * 86_400
+    for folder in (old, task):
+        os.utime(folder, (month_ago, month_ago))
+    supervise.forget_old_logs(local)
+    assert not old.exists()
+    assert new.exists()
+    assert task.exists()

@@ -22,6 +22,7 @@ Progress = Callable[[str], None]
 HEALTHY_WITHIN = 180.0  # seconds
 POSTGRES_WITHIN = 120.0  # it may have to recover from a crash first
 PATIENCE = DRAIN_OF_TASKS + 30.0  # with keepers whose supervisor was killed, and who are stopping
+KEEP_PARSING_LOGS = 14 * 86_400.0
 AIRFLOW = ("api-server", "triggerer", "dag-processor", "scheduler")
 
 
@@ -71,6 +72,7 @@ def start_airflow(local: Local, progress: Progress = print) -> None:
     settings = environment.load(local)["components"]
     with locked(local.folder / "up.lock"):
         environment.write_passwords(local)
+        forget_old_logs(local)
         if airflow.migrate(local, environment.inherited(os.environ) | settings):
             progress("Airflow's database is migrated")
         supervisor = Supervisor(local)
@@ -192,6 +194,13 @@ def _fingerprint(local: Local, user: Mapping[str, str], extra: Mapping[str, str]
         (local.checkout / "requirements.txt").read_text(),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def forget_old_logs(local: Local) -> None:
+    """Delete what Airflow writes at every look at a DAG file, in a folder a day, and never deletes itself."""
+    for day in (local.logs / "airflow/dag_processor").glob("20*-*-*"):
+        if time.time() - day.stat().st_mtime > KEEP_PARSING_LOGS:
+            shutil.rmtree(day)
 
 
 def _start_embedded(local: Local) -> str:
