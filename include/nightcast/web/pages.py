@@ -15,15 +15,18 @@ from nightcast.store.runs import Run
 
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 90rem; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+td.s, td.n { white-space: nowrap; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; } code { overflow-wrap: anywhere; }
 .good, .warn, .bad { font-weight: 600; }
 .good { color: light-dark(#116329, #4ac26b); } .warn { color: light-dark(#7d4e00, #d4a72c); }
 .bad { color: light-dark(#a40e26, #ff8182); }
 """.strip()
+
+SHORT = 32  # characters that are not broken into lines
 
 TONES = {
     **dict.fromkeys(("published", "unchanged", "done", "pass"), "good"),
@@ -161,7 +164,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _td(value: Any) -> str:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"<td{' class=n' if number else ''}>{value if isinstance(value, _Html) else escape(_cell(value))}</td>"
+    text = value if isinstance(value, _Html) else escape(_cell(value))
+    kind = "n" if number else "s" if len(text) <= SHORT or isinstance(value, _Html) else ""  # dates stay in one line
+    return f"<td{f' class={kind}' if kind else ''}>{text}</td>"
 
 
 def _cell(value: Any) -> str:
