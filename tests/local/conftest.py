@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import enterable_folder
 from nightcast.local import environment, postgres
 from nightcast.local.state import Local, open_state
 
@@ -39,9 +40,8 @@ def until() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory, server: postgres.Server) -> Iterator[postgres.Server]:
-    """A server for these tests alone, because roles belong to a whole server; `server` has opened the way to it."""
-    root = tmp_path_factory.mktemp("databases")
-    root.chmod(0o755)
-    yield postgres.start(root / "cluster")
-    postgres.stop(root / "cluster")
+def cluster() -> Iterator[postgres.Server]:
+    """A server for these tests alone, because roles belong to a whole server."""
+    with enterable_folder() as root:
+        yield postgres.start(root / "cluster")
+        postgres.stop(root / "cluster")

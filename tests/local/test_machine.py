@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -27,7 +27,7 @@ def quiet(_: str) -> None:
 
 
 @pytest.fixture
-def user(state_folder: Path, server: postgres.Server) -> Iterator[dict[str, str]]:
+def user(state_folder: Path) -> Iterator[dict[str, str]]:
     """The caller's variables; whatever was started with them is stopped."""
     found = dict(os.environ) | {"NIGHTCAST_STATE": str(state_folder)}
     yield found
@@ -44,6 +44,15 @@ def processes(local: Local) -> list[psutil.Process]:
     return [top, *top.children(recursive=True)]
 
 
+def listening(processes: list[psutil.Process]) -> set[str]:
+    """Addresses on which they listen; some of them live only for a moment."""
+    found = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found |= {c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+    return found
+
+
 def postmaster(local: Local) -> psutil.Process:
     return psutil.Process(int((local.postgres / "data/postmaster.pid").read_text().split()[0]))
 
@@ -58,8 +67,7 @@ def test_postgres_up_killed_up_down_and_removed(
 
     assert supervise.start_postgres(user, progress=quiet) == local  # again: nothing is done
     assert postmaster(local) == first
-    listening = [c.laddr.ip for p in processes(local) for c in p.net_connections("inet") if c.status == "LISTEN"]
-    assert set(listening) == {"127.0.0.1"}
+    assert listening(processes(local)) == {"127.0.0.1"}
 
     os.kill(first.pid, signal.SIGKILL)
     until(lambda: not alive(first) and postgres.running(local.postgres))

