@@ -15,6 +15,8 @@ import pytest
 
 from nightcast.local import postgres
 
+pytest_plugins = ["steps.fixtures"]
+
 for name in [n for n in os.environ if n.startswith(("PG", "NIGHTCAST_", "AIRFLOW"))]:
     del os.environ[name]  # a developer's own settings must not decide a test
 

@@ -1,30 +1,47 @@
-"""A whole installation in small: the excerpt as source, our Postgres, a lake, the real pipeline, its first model."""
+"""A whole installation in small: the excerpt as source, our Postgres, a lake, the real pipeline, its models."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import json
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from psycopg2 import sql
+
 from demo.retail_source import Retail
 from nightcast import spec
+from nightcast.domain.pipeline import Pipeline
 from nightcast.local import postgres
 from nightcast.settings import from_environment
 from nightcast.steps import import_history, rooms, sequence
-from nightcast.store import connect, layout, migrate, roles
+from nightcast.store import connect, layout, migrate, models, roles, runs
+from nightcast.store.connect import Connection
 from nightcast.store.queries import execute, rows
 
 PIPELINE = "daily_demand"
 PASSWORDS = {"nightcast_owner": "owner-secret", "nightcast_writer": "writer-secret", "analyst": "analyst-secret"}
-FIRST_DAY = date(2009, 12, 1)
-TRAINED_THROUGH = date(2011, 10, 23)
+FIRST_DAY = date(2010, 9, 1)  # a shorter history than the excerpt has: importing is most of what a world costs
+EARLY = date(2010, 12, 5)  # the last day that the first model knows
+TRAINED_THROUGH = date(2011, 10, 23)  # the last day that the second one knows
 FIRST_NIGHT = date(2011, 10, 24)
+NIGHTS = (FIRST_NIGHT, date(2011, 10, 25), date(2011, 10, 26))  # Monday to Wednesday
+NEXT = date(2011, 10, 27)
+DOUBLED = date(2010, 12, 6)  # the source has it twice, as all days from 2010-12-01 to 2010-12-09
 FOLDERS = Path(__file__).resolve().parents[2] / "include" / "pipelines"
+RECIPE = ("training: {origins: 52, every_days: 7, sample: 0.25}", "calibration: {origins: 8, gap_origins: 2,")
+SMALL = ("training: {origins: 8, every_days: 7, sample: 1.0}", "calibration: {origins: 2, gap_origins: 1,")
+VOLATILE = {  # when it was, and which run was the last to see it; every other column must come out the same
+    "check_result": ("at", "seconds"),
+    "actual_day": ("recorded_at", "run_id"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,20 +69,64 @@ class World:
             "NIGHTCAST_CODE_COMMIT": "test",
         }
 
+    @property
+    def pipeline(self) -> Pipeline:
+        return spec.load_folder(self.folder / PIPELINE).pipeline
+
     def url(self, role: str) -> str:
         return self.server.url(self.database, role, PASSWORDS[role])
 
     def night(self, origin: date, **request: Any) -> dict[str, Any]:
-        asked = {"pipeline": PIPELINE, "partition_key": origin.isoformat(), **request}
-        return sequence.run_night(asked, self.rooms, clock_of(origin))
+        """A whole night, as Airflow would run it."""
+        return sequence.run_night(asked(origin, **request), self.rooms, clock_of(origin))
+
+    def step(self, name: str, subject: Mapping[str, Any], origin: date, **arguments: Any) -> Any:
+        """One step of a night."""
+        return importlib.import_module(f"nightcast.steps.{name}").run(
+            subject, self.rooms, clock_of(origin), **arguments
+        )
+
+    def import_days(self, first: date, last: date) -> dict[str, Any]:
+        days = {"first": first.isoformat(), "last": last.isoformat()}
+        return import_history.run({"pipeline": PIPELINE, **days}, self.rooms, clock_of(last))
+
+    def train(self, through: date) -> dict[str, Any]:
+        request = {"pipeline": PIPELINE, "trained_through": through.isoformat(), "reason": "test"}
+        return sequence.run_training(request, self.rooms, clock_of(through))
+
+    def promote(self, version: int, effective_from: date) -> None:
+        with self.writing() as tx:
+            models.promote(tx, PIPELINE, version, effective_from=effective_from, who="test", why="newer")
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        return connect.transaction(self.url("nightcast_writer"))
+
+    def run(self, run_id: int) -> runs.Run:
+        with self.writing() as tx:
+            return runs.get(tx, run_id)
+
+    def last_run(self, kind: runs.RunKind = runs.RunKind.NIGHT) -> runs.Run:
+        with self.writing() as tx:
+            return runs.recent(tx, PIPELINE, kind, 1)[0]
 
     def as_analyst(self, statement: str) -> list[dict[str, Any]]:
         with connect.transaction(self.url("analyst")) as tx:
             return rows(tx, statement)
 
     def as_writer(self, statement: str) -> list[dict[str, Any]]:
-        with connect.transaction(self.url("nightcast_writer")) as tx:
+        with self.writing() as tx:
             return rows(tx, statement)
+
+    def shown(self) -> str:
+        """A digest of every published row as analysts read it, provenance and times included."""
+        found = self.as_analyst(f"SELECT h::text AS line FROM forecast.{PIPELINE}_history AS h ORDER BY 1")
+        return hashlib.sha256("\n".join(r["line"] for r in found).encode()).hexdigest()
+
+    def fingerprint(self, but: Collection[str] = ("run_step",)) -> dict[str, str]:
+        """A digest of each table's rows, without columns that are `VOLATILE`."""
+        with connect.transaction(self.url("nightcast_owner")) as tx:
+            names = [r["name"] for r in rows(tx, _TABLES) if r["name"] not in but]
+            return {name: _digest(tx, name) for name in names}
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Change a file of the pipeline's folder as a team would."""
@@ -75,6 +136,31 @@ class World:
         path.write_text(text.replace(old, new))
 
 
+_TABLES = """
+SELECT relname AS name FROM pg_class
+WHERE relnamespace = 'internal'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+"""
+
+
+def _digest(tx: Connection, table: str) -> str:
+    statement = sql.SQL("SELECT (to_jsonb(t) - {volatile}::text[])::text AS line FROM internal.{table} AS t ORDER BY 1")
+    found = rows(
+        tx,
+        statement.format(volatile=sql.Literal(list(VOLATILE.get(table, ()))), table=sql.Identifier(table)),
+    )
+    return hashlib.sha256(json.dumps([r["line"] for r in found]).encode()).hexdigest()
+
+
+def asked(origin: date, **request: Any) -> dict[str, Any]:
+    """What `open_run` is asked for."""
+    return {"pipeline": PIPELINE, "partition_key": origin.isoformat(), **request}
+
+
+def scheduled(origin: date) -> dict[str, Any]:
+    """How a night of the schedule asks."""
+    return {"scheduler_run_id": f"scheduled__{origin}", "scheduled": True}
+
+
 def clock_of(origin: date) -> rooms.Clock:
     """A clock that stands a little after the night's schedule."""
     at = datetime.combine(origin + timedelta(days=1), time(3), tzinfo=UTC)
@@ -82,32 +168,48 @@ def clock_of(origin: date) -> rooms.Clock:
 
 
 @contextmanager
+def changed(retail: Retail, do: str, undo: str) -> Iterator[None]:
+    """The source with other rows for a while, as its owner changes them."""
+    retail.query(do, retail.owner)
+    try:
+        yield
+    finally:
+        retail.query(undo, retail.owner)
+
+
+@contextmanager
 def prepared(server: postgres.Server, retail: Retail, place: Path) -> Iterator[World]:
-    """History imported up to the day before the first night, and the first model live."""
+    """History imported up to `EARLY`, and a first small model live from then on."""
     folder = place / "pipelines"
     shutil.copytree(FOLDERS, folder)
     made = World(server, f"world_{secrets.token_hex(4)}", retail, folder, place / "lake")
     roles.create_roles(server.url(), PASSWORDS, database=made.database)
     migrate.upgrade(made.url("nightcast_owner"))
     with connect.transaction(made.url("nightcast_owner")) as tx:
-        layout.apply(tx, spec.load_folder(folder / PIPELINE).pipeline)
-    days = {"first": FIRST_DAY.isoformat(), "last": TRAINED_THROUGH.isoformat()}
-    import_history.run({"pipeline": PIPELINE, **days}, made.rooms, clock_of(TRAINED_THROUGH))
-    sequence.run_training({"pipeline": PIPELINE, "reason": "test"}, made.rooms, clock_of(TRAINED_THROUGH))
+        layout.apply(tx, made.pipeline)
+    made.import_days(FIRST_DAY, EARLY)
+    for old, new in zip(RECIPE, SMALL, strict=True):
+        made.edit("pipeline.yaml", old, new)
+    made.train(EARLY)
+    for old, new in zip(SMALL, RECIPE, strict=True):
+        made.edit("pipeline.yaml", old, new)
     yield made
     drop(server, made.database)
 
 
 @contextmanager
-def copied(world: World, place: Path) -> Iterator[World]:
-    """A copy with a database and a pipelines' folder of its own; the lake is shared, its objects never change."""
+def copied(world: World, place: Path, *, lake: bool = False) -> Iterator[World]:
+    """A copy with a database and a pipelines' folder of its own. Its lake is shared, where objects never change."""
     name = f"world_{secrets.token_hex(4)}"
     with closing(connect.connect(world.server.url())) as maker:
         maker.autocommit = True
         execute(maker, f"CREATE DATABASE {name} TEMPLATE {world.database} OWNER nightcast_owner")
     folder = place / "pipelines"
     shutil.copytree(world.folder, folder)
-    made = World(world.server, name, world.retail, folder, world.lake)
+    made = replace(world, database=name, folder=folder)
+    if lake:
+        made = replace(made, lake=place / "lake")
+        shutil.copytree(world.lake, made.lake)
     migrate.upgrade(made.url("nightcast_owner"))  # rights on the database itself are not copied
     yield made
     drop(world.server, name)

@@ -11,6 +11,7 @@ from nightcast.domain.manifest import manifest_json
 from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.training import training_origins
 from nightcast.errors import TrainingImpossible
+from nightcast.steps import failure
 from nightcast.steps.calendar import read_calendar
 from nightcast.steps.open_run import folder_of
 from nightcast.steps.rooms import Clock, Rooms
@@ -48,7 +49,8 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
             window_start=min(known),
             window_end=through,
         )
-    with attempt(training, rooms, "build_training_set") as trial:
+    step = "build_training_set"
+    with failure.recording(training, step, rooms, clock), attempt(training, rooms, step) as trial:
         horizon = timedelta(days=folder.pipeline.forecast.horizon)
         calendar = read_calendar(folder, rooms.settings, min(known), through + horizon, CALENDAR_AHEAD)
         manifest = manifest_of(folder, through, {d: r for d, r in known.items() if d <= through}, calendar)

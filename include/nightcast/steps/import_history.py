@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from nightcast import checks
 from nightcast.domain.night import RunKind, RunState, Window
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.domain.verdict import CheckResult, Verdict, judge
 from nightcast.errors import NightStopped
-from nightcast.steps import drift_history
+from nightcast.steps import drift_history, failure
 from nightcast.steps.calendar import read_calendar
 from nightcast.steps.extract import news, pull
 from nightcast.steps.open_run import folder_of
@@ -24,6 +24,7 @@ from nightcast.steps.validate import set_aside_rows
 from nightcast.store import checks as check_store
 from nightcast.store import intake, layout, runs
 
+ACCEPTED = intake.IntakeState.ACCEPTED
 TRAILING = 4  # days of the same weekday that a day's volume is compared with
 
 Progress = Callable[[str], None]
@@ -31,15 +32,16 @@ Progress = Callable[[str], None]
 
 @dataclass
 class _History:
-    """Row counts of accepted days so far, by weekday: what signals are compared with."""
+    """Row counts of accepted days: what signals are compared with."""
 
-    by_weekday: dict[int, list[int]] = field(default_factory=dict)
+    rows: dict[date, int] = field(default_factory=dict)
 
     def trailing(self, day: date) -> Sequence[int]:
-        return self.by_weekday.get(day.weekday(), [])[-TRAILING:]
+        twins = sorted(d for d in self.rows if d < day and d.weekday() == day.weekday())
+        return [self.rows[d] for d in twins[-TRAILING:]]
 
-    def add(self, day: date, rows: int) -> None:
-        self.by_weekday.setdefault(day.weekday(), []).append(rows)
+    def add(self, known: Mapping[date, intake.Revision]) -> None:
+        self.rows |= {day: int(taken.signals["rows"]) for day, taken in known.items() if "rows" in taken.signals}
 
 
 def run(
@@ -58,19 +60,30 @@ def run(
     first, last = date.fromisoformat(request["first"]), date.fromisoformat(request["last"])
     folder = folder_of(request["pipeline"], rooms)
     opened = _open(folder, first, last, rooms)
+    with failure.recording({"run_id": opened.run_id}, "import", rooms, clock, BaseException):
+        counts = _months(folder, opened, first, last, rooms, progress)
+        progress("drift of past days, for the ranks of the nights to come")
+        drift_history.run(opened, folder, first, last, rooms)
+        with rooms.transaction() as tx:
+            runs.count(tx, opened.run_id, **{n: v for n, v in counts.items() if n != "days"})
+            ended = runs.finish(tx, opened.run_id, RunState.DONE, f"{counts['days']} days from {first} to {last}")
+    return {"run_id": ended.run_id, "pipeline": ended.pipeline, "state": ended.state, **counts}
+
+
+def _months(
+    folder: PipelineFolder, opened: runs.Run, first: date, last: date, rooms: Rooms, progress: Progress
+) -> dict[str, int]:
+    """Take in month after month; what was counted."""
     calendar = read_calendar(folder, rooms.settings, first, last)
     history, counts = _History(), dict.fromkeys(("days", "pulled", "accepted", "quarantined", "duplicates"), 0)
+    with rooms.transaction() as tx:
+        history.add(intake.newest(tx, folder.pipeline.name, last=first - timedelta(days=1), states=[ACCEPTED]))
     for window in months(first, last):
         taken = _month(window, {c.day: c.open for c in calendar}, folder, opened, history, rooms)
         for name in counts:
             counts[name] += sum(1 if name == "days" else getattr(t, name) or 0 for t in taken)
         progress(f"{window.start:%Y-%m}: {counts['days']} days, {counts['pulled']} rows so far")
-    progress("drift of past days, for the ranks of the nights to come")
-    drift_history.run(opened, folder, first, last, rooms)
-    with rooms.transaction() as tx:
-        runs.count(tx, opened.run_id, **{n: v for n, v in counts.items() if n != "days"})
-        ended = runs.finish(tx, opened.run_id, RunState.DONE, f"{counts['days']} days from {first} to {last}")
-    return {"run_id": ended.run_id, "pipeline": ended.pipeline, "state": ended.state, **counts}
+    return counts
 
 
 def months(first: date, last: date) -> Iterator[Window]:
@@ -109,10 +122,11 @@ def _month(
     pulled = pull(folder, window, rooms)
     with rooms.transaction() as tx:
         known = intake.newest(tx, name, window.start, window.end)
-    for day in sorted(set(pulled) & set(known)):
-        history.add(day, int(known[day].signals.get("rows", 0)))
+    history.add(known)
     about = {e.day: e for e in news(pulled, known)}
-    taken, results, days = _screened(about, opened, folder, history, scope, rooms)
+    taken, results, days, verdict = _screened(about, opened, folder, history, scope, rooms)
+    if not verdict.passed:
+        _stop(run_, f"{scope}: {verdict.summary}", results, rooms)
     span = [window.start + timedelta(days=n) for n in range((window.end - window.start).days + 1)]
     taken += [empty(day, opened=opened[day]) for day in span if day not in pulled and day not in known]
     with rooms.transaction() as tx:
@@ -132,9 +146,9 @@ def _screened(
     history: _History,
     scope: str,
     rooms: Rooms,
-) -> tuple[list[intake.Taken], list[CheckResult], list[ScreenedDay]]:
+) -> tuple[list[intake.Taken], list[CheckResult], list[ScreenedDay], Verdict]:
     if not about:
-        return [], [], []
+        return [], [], [], Verdict(passed=True)
     expectations = checks.load(folder.expectations)
     tables = {day: rooms.lake.get_table(e.raw_object) for day, e in about.items()}
     screened = screen(tables, folder, expectations, opened, scope)
@@ -142,12 +156,20 @@ def _screened(
     for day in screened.days:
         if opened[day.day]:
             results += signals(day, expectations, history.trailing(day.day), day.day.isoformat())
-            history.add(day.day, day.distinct_rows)
+            history.rows[day.day] = day.distinct_rows
     verdict = _verdict(screened.verdict, bool(screened.days), results)
     if not verdict.passed:
-        raise NightStopped(f"the import of {folder.pipeline.name} stopped at {scope}: {verdict.summary}")
+        return [], results, [], verdict
     taken = take_in(screened.days, about, folder, rules_digest(folder.expectations), rooms.lake)
-    return taken, softened(results), list(screened.days)
+    return taken, softened(results), list(screened.days), verdict
+
+
+def _stop(run_: runs.Run, reason: str, results: Sequence[CheckResult], rooms: Rooms) -> NoReturn:
+    """Keep what was found before it is raised, as a night does."""
+    with rooms.transaction() as tx:
+        check_store.replace(tx, run_.run_id, "validate", results, {r.scope for r in results})
+        runs.finish(tx, run_.run_id, RunState.STOPPED, reason)
+    raise NightStopped(f"the import of {run_.pipeline} stopped at {reason}")
 
 
 def _verdict(contract: Verdict, screened: bool, results: Sequence[CheckResult]) -> Verdict:

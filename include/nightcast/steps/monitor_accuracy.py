@@ -28,7 +28,8 @@ NAIVE_DAYS = 35  # of history that seasonal naive may need: the same weekday, cl
 def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     """Take the accepted days of the window into the actuals, and score every published forecast of them.
 
-    A failure here takes nothing back that was published.
+    Truth is what is known now: the monitor of an older night, run again, takes nothing back that came later. A failure
+    here takes nothing back that was published.
     """
     with rooms.transaction() as tx:
         state = runs.get(tx, night["run_id"]).state
@@ -39,11 +40,13 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
         if window is None:
             return {**night, "skip": True, "why": f"run {night['run_id']} has no window"}
         with rooms.transaction() as tx:
-            days = _accepted(tx, trial, window.start)
+            accepted = [intake.IntakeState.ACCEPTED]
+            days = intake.newest(tx, pipeline.name, window.start, window.end, states=accepted)
         truth = _actuals(days, pipeline, rooms.lake)
         with rooms.transaction() as tx:
             actuals.record(tx, pipeline, trial.run.run_id, list(days), truth)
-            found = [s for shown in _forecasts(tx, trial) for s in _scored(tx, shown, trial, rooms.lake)]
+            seen = _seen(tx, trial)
+            found = [s for shown in _forecasts(tx, trial) for s in _scored(tx, shown, seen, pipeline, rooms.lake)]
         with committing(trial, rooms) as tx:
             fresh = actuals.add_accuracy(tx, found)
             counts = {"days": len(days), "actuals": truth.num_rows, "scores": len(found), "new_scores": fresh}
@@ -51,9 +54,10 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
         return night_result(trial.run, trial.folder, **counts)
 
 
-def _accepted(tx: Connection, trial: Attempt, first: date) -> dict[date, intake.Revision]:
+def _seen(tx: Connection, trial: Attempt) -> date:
+    """The newest night that has recorded actuals: this one, unless it is run again or late."""
     origin = trial.run.origin
-    return intake.newest(tx, trial.run.pipeline, first, origin, known_at=origin, states=[intake.IntakeState.ACCEPTED])
+    return max(actuals.recorded_days(tx, trial.folder.pipeline, origin, date.max), default=origin)
 
 
 def _actuals(days: Mapping[date, intake.Revision], pipeline: Pipeline, lake: Lake) -> pa.Table:
@@ -76,17 +80,18 @@ def _actuals(days: Mapping[date, intake.Revision], pipeline: Pipeline, lake: Lak
 
 
 def _forecasts(tx: Connection, trial: Attempt) -> list[publication.Publication]:
-    """The published nights whose horizon reaches into the window; the night itself has nothing to score yet."""
+    """The published nights whose horizon reaches into the window; and the night itself, in case it is made late."""
     window = trial.run.window
     first = (window.start if window else trial.run.origin) - timedelta(days=trial.folder.pipeline.forecast.horizon)
-    shown = publication.published(tx, trial.run.pipeline, first, trial.run.origin - timedelta(days=1))
+    shown = publication.published(tx, trial.run.pipeline, first, trial.run.origin)
     return [s for s in shown if not runs.get(tx, s.run_id).look_ahead]
 
 
-def _scored(tx: Connection, shown: publication.Publication, trial: Attempt, lake: Lake) -> list[actuals.AccuracyScore]:
-    """Accuracy of one night over all its target days that have come."""
-    pipeline, horizon = trial.folder.pipeline, timedelta(days=trial.folder.pipeline.forecast.horizon)
-    last = min(shown.origin + horizon, trial.run.origin)
+def _scored(
+    tx: Connection, shown: publication.Publication, seen: date, pipeline: Pipeline, lake: Lake
+) -> list[actuals.AccuracyScore]:
+    """Accuracy of one night over all its target days that have come by the night `seen`."""
+    last = shown.origin + timedelta(days=pipeline.forecast.horizon)
     came = sorted(actuals.recorded_days(tx, pipeline, shown.origin + timedelta(days=1), last))
     forecast = predictions.of_run(tx, pipeline, shown.run_id)
     forecast = forecast.filter(pc.is_in(forecast["target_date"], value_set=pa.array(came, type=pa.date32())))
@@ -103,9 +108,7 @@ def _scored(tx: Connection, shown: publication.Publication, trial: Attempt, lake
     found = accuracy.accuracy(
         actual[known], forecasts, forecast["horizon"].to_numpy()[known], pipeline.forecast.horizon
     )
-    settled = accuracy.joint_maturity(
-        accuracy.maturity(day, trial.run.origin, pipeline.source.late_arrival) for day in came
-    )
+    settled = accuracy.joint_maturity(accuracy.maturity(day, seen, pipeline.source.late_arrival) for day in came)
     return [
         actuals.AccuracyScore(
             run_id=shown.run_id,

@@ -62,8 +62,9 @@ def _inputs_before(tx: Connection, trial: Attempt, lake: Lake) -> dict[tuple[str
 
 
 def _nights_before(tx: Connection, trial: Attempt, lake: Lake) -> dict[tuple[str, str], ColumnProfile]:
-    """Features and predictions of the published nights of the same weekday."""
-    shown = {p.origin: p.run_id for p in publication.published(tx, trial.run.pipeline, last=trial.run.origin)}
+    """Features and predictions of the published nights of the same weekday whose model did not look ahead."""
+    published = publication.published(tx, trial.run.pipeline, last=trial.run.origin)
+    shown = {p.origin: p.run_id for p in published if not runs.get(tx, p.run_id).look_ahead}
     twins: tuple[date, ...] = same_weekday_reference(dict.fromkeys(shown, DayState.ACCEPTED), trial.run.origin)
     return merged(_of_run(tx, shown[day], lake) for day in twins)
 

@@ -11,6 +11,7 @@ from nightcast import checks, spec
 from nightcast.domain.night import TERMINAL, RunKind, RunMode, RunState
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.errors import NightRefused, NoLiveModel
+from nightcast.steps import failure
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import code_pins, night_result, published_run
 from nightcast.store import layout, runs
@@ -23,7 +24,8 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
 
     `request`: pipeline, partition_key (the origin, ISO), scheduler_run_id (None from a shell), mode (None: known_then),
     kind (None: night), scheduled (True: the schedule asked, so that a night that is too old is only recorded).
-    A night that is published and asked for again is served from its own pins; only `known_now` looks anew.
+    A night that is published and asked for again is served from its own pins; only `known_now` looks anew. One that was
+    stopped or failed goes on, however old it is: somebody cleared it.
 
     Raises:
         NightRefused: no partition key, or not a date, or a date that is not over.
@@ -43,12 +45,12 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
             return _over(opened, folder)
         if opened.state is not RunState.OPEN:
             opened = runs.resume(tx, opened.run_id)
-        if request.get("scheduled") and _too_old(origin, folder, clock):
+        elif request.get("scheduled") and _too_old(origin, folder, clock):
             reason = f"older than catch_up_days ({folder.pipeline.schedule.catch_up_days}) when it started"
             return _over(runs.finish(tx, opened.run_id, RunState.TOO_OLD, reason), folder)
-    with rooms.transaction() as tx:
+    with failure.recording({"run_id": opened.run_id}, "open_run", rooms, clock), rooms.transaction() as tx:
         opened = _pinned(tx, opened, folder, spec_digest, rooms)
-        return night_result(opened, folder)
+    return night_result(opened, folder)
 
 
 def folder_of(pipeline: str, rooms: Rooms) -> PipelineFolder:
@@ -88,9 +90,12 @@ def _origin(request: Mapping[str, Any]) -> date:
             "(Trigger > Partition key), or use `airflow backfill create --from-date ... --to-date ...`"
         )
     try:
-        return date.fromisoformat(key)
+        origin = date.fromisoformat(key)
     except ValueError:
-        raise NightRefused(f"the partition key is {key!r}; expected the origin as YYYY-MM-DD") from None
+        origin = None
+    if origin is None or origin.isoformat() != key:  # Python reads 20111024 and 2011-W43-1 too
+        raise NightRefused(f"the partition key is {key!r}; expected the origin as YYYY-MM-DD")
+    return origin
 
 
 def _refuse_future(origin: date, folder: PipelineFolder, clock: Clock) -> None:

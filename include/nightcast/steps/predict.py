@@ -32,6 +32,8 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) ->
     """
     if done := over(night, rooms):
         return done
+    if not 0 <= shard < night["shards"]:
+        raise NightRefused(f"there is no shard {shard} of run {night['run_id']}; it has {night['shards']}, from 0 on")
     with attempt(night, rooms, "predict", shard) as trial:
         pipeline = trial.folder.pipeline
         if trial.run.manifest_digest is None:

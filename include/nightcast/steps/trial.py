@@ -12,7 +12,7 @@ import pyarrow as pa
 from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.verdict import CheckResult
 from nightcast.errors import NightStopped
-from nightcast.steps import audit, extract, open_run, predict, validate
+from nightcast.steps import audit, extract, failure, open_run, predict, validate
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.store import checks as check_store
 from nightcast.store import predictions, publication, runs
@@ -40,7 +40,8 @@ def run(
     night = open_run.run(request, rooms, clock)
     stopped = None
     try:
-        _steps(night, rooms, clock, progress)
+        with failure.recording(night, "try", rooms, clock, BaseException):
+            _steps(night, rooms, clock, progress)
     except NightStopped as error:
         stopped = str(error)
     with rooms.transaction() as tx:

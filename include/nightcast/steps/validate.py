@@ -131,13 +131,13 @@ def set_aside_rows(day: ScreenedDay) -> list[check_store.QuarantinedRow]:
 def _empty_days(
     days: Sequence[Extracted], opened: Mapping[date, bool], trial: Attempt, rooms: Rooms
 ) -> list[intake.Taken]:
-    """Days of the window that the source has no rows for and that were not known before."""
+    """Days of the window that the source has no rows for and that never had any."""
     window = trial.run.window
     if window is None:
         return []
     with rooms.transaction() as tx:
         known = intake.newest(tx, trial.run.pipeline, window.start, window.end, known_at=known_at(trial.run))
-    there = {d.day for d in days} | set(known)
+    there = {d.day for d in days} | {day for day, taken in known.items() if taken.content_digest is not None}
     span = [window.start + timedelta(days=n) for n in range((window.end - window.start).days + 1)]
     return [empty(day, opened=opened[day]) for day in span if day not in there]
 

@@ -1,0 +1,153 @@
+"""Asking again for a night: nothing changes, unless the source is to be looked at anew."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from nightcast.domain.night import RunMode, RunState
+from nightcast.steps import open_run
+from nightcast.store import intake, publication
+from steps.world import FIRST_NIGHT, NEXT, NIGHTS, PIPELINE, World, asked, changed, clock_of, scheduled
+
+pytestmark = pytest.mark.postgres
+
+LAST = NIGHTS[-1]
+RESTATED = NIGHTS[1]
+LATE = f"""
+INSERT INTO raw_line (line, delivery, invoice, stock_code, description, quantity, sold_at, price, customer_id, country)
+SELECT 9000000 + line, delivery, '7' || substr(invoice, 2), stock_code, description, quantity, sold_at, price,
+    customer_id, country
+FROM raw_line WHERE sold_at::date = '{RESTATED}' AND invoice NOT LIKE 'C%' AND quantity > 0 AND price > 0
+"""
+NOT_LATE = "DELETE FROM raw_line WHERE line > 9000000"
+
+
+def test_a_cleared_published_night_does_nothing(served: World) -> None:
+    """Airflow's clear runs every task again under the same scheduler run."""
+    before, shown = served.fingerprint(but=()), served.shown()
+    night = served.step("open_run", asked(LAST, **scheduled(LAST)), LAST)
+    assert night["skip"]
+    assert night["state"] == RunState.PUBLISHED
+    for name in ("wait_for_source", "extract", "validate", "predict", "audit"):
+        result = served.step(name, night, LAST)
+        assert result["skip"], name
+        assert "is published" in result["why"]
+    assert served.step("publish", night, LAST) | {"revision": 1} == served.step("publish", night, LAST)
+    assert served.fingerprint(but=()) == before
+    assert served.shown() == shown
+
+
+def test_another_run_of_a_published_night_ends_unchanged_without_scoring(served: World) -> None:
+    shown, published = served.shown(), served.fingerprint()["publication"]
+    served.edit("pipeline.yaml", "min_active_days: 3", "min_active_days: 20")  # a rerun is served from its own pins
+    result = served.night(LAST, scheduler_run_id="manual__1")
+    run, first = served.run(result["run_id"]), served.run(result["run_id"] - 1)
+    assert (run.state, run.attempt, run.mode) == (RunState.UNCHANGED, 2, RunMode.KNOWN_THEN)
+    assert "revision 1" in str(run.reason)
+    assert run.input_digest == first.input_digest
+    assert (run.pulled, run.predictions) == (0, None)
+    steps = {r["step"] for r in served.as_writer(f"SELECT step FROM internal.run_step WHERE run_id = {run.run_id}")}
+    assert steps == {"extract", "validate"}
+    assert not served.as_writer(f"SELECT 1 FROM internal.prediction_{PIPELINE} WHERE run_id = {run.run_id}")
+    assert served.shown() == shown
+    assert served.fingerprint()["publication"] == published
+
+
+def test_looking_anew_at_an_unchanged_source_ends_unchanged(served: World) -> None:
+    shown = served.shown()
+    result = served.night(LAST, scheduler_run_id="manual__1", mode="known_now")
+    assert served.run(result["run_id"]).state is RunState.UNCHANGED
+    assert served.shown() == shown
+
+
+def test_looking_anew_at_a_restated_day_opens_a_revision_and_keeps_the_old_one(served: World) -> None:
+    old = served.as_analyst(f"SELECT * FROM forecast.{PIPELINE} ORDER BY sku, target_date")
+    with changed(served.retail, LATE, NOT_LATE):
+        result = served.night(LAST, scheduler_run_id="manual__1", mode="known_now")
+    run = served.run(result["run_id"])
+    assert (run.state, run.mode, result["revision"]) == (RunState.PUBLISHED, RunMode.KNOWN_NOW, 2)
+    with served.writing() as tx:
+        first, second = publication.revisions(tx, PIPELINE, LAST)
+        taken = intake.of_run(tx, run.run_id)
+        revisions = intake.history(tx, PIPELINE, RESTATED)
+    assert first.withdrawn_at == second.published_at
+    assert first.row_digest != second.row_digest
+    assert [(t.event_day, t.restated, t.revision) for t in taken] == [(RESTATED, True, 2)]
+    assert revisions[1].pulled > revisions[0].pulled
+    assert (run.pulled, run.accepted) == (taken[0].pulled, taken[0].accepted)
+    then = first.published_at.isoformat()
+    again = served.as_analyst(f"SELECT * FROM forecast.{PIPELINE}_as_of('{then}') ORDER BY sku, target_date")
+    assert again == old
+    now = served.as_analyst(f"SELECT DISTINCT origin, revision, run FROM forecast.{PIPELINE}")
+    assert now == [{"origin": LAST, "revision": 2, "run": run.run_id}]
+    changes = served.as_analyst(
+        f"SELECT revision, withdrawn_at FROM forecast.changes WHERE origin = '{LAST}' ORDER BY 1"
+    )
+    assert [c["withdrawn_at"] is None for c in changes] == [False, True]
+
+
+def test_a_restated_day_is_used_by_later_nights_only(served: World) -> None:
+    shown = served.shown()
+    with changed(served.retail, LATE, NOT_LATE):
+        night = served.night(NEXT, **scheduled(NEXT))
+        again = served.night(LAST, scheduler_run_id="manual__1")
+    run, older = served.run(night["run_id"]), served.run(again["run_id"])
+    assert (run.state, older.state) == (RunState.PUBLISHED, RunState.UNCHANGED)
+    with served.writing() as tx:
+        taken = {t.event_day: t.restated for t in intake.of_run(tx, run.run_id)}
+    assert taken == {RESTATED: True, NEXT: False}
+    manifest = served.rooms.lake.get_json(str(run.manifest_digest))
+    before = served.rooms.lake.get_json(str(older.manifest_digest))
+    assert panel_of(manifest, RESTATED) != panel_of(before, RESTATED)
+    assert (
+        served.as_analyst(f"SELECT count(*) AS n FROM forecast.{PIPELINE}_history WHERE origin < '{NEXT}'")[0]["n"] > 0
+    )
+    with served.writing() as tx:
+        assert [r.revision for r in publication.revisions(tx, PIPELINE, LAST)] == [1]
+    assert served.shown() != shown  # the new night is there
+
+
+def panel_of(manifest: dict[str, Any], day: date) -> str:
+    return next(d["panel"] for d in manifest["days"] if d["day"] == str(day))
+
+
+def test_restated_actuals_are_kept_with_their_periods_and_an_older_monitor_takes_none_back(served: World) -> None:
+    with changed(served.retail, LATE, NOT_LATE):
+        served.night(NEXT, **scheduled(NEXT))
+    sums = f"""SELECT known_to IS NULL AS open, sum(value)::int AS units FROM internal.actual_{PIPELINE}
+        WHERE event_day = '{RESTATED}' GROUP BY 1 ORDER BY 1"""
+    closed, current = served.as_writer(sums)
+    assert current["units"] > closed["units"] > 0
+    before = served.fingerprint()
+    (older,) = served.as_writer(f"SELECT run_id FROM internal.run WHERE origin = '{RESTATED}' AND kind = 'night'")
+    night = {**older, "pipeline": PIPELINE, "origin": str(RESTATED), "shards": 1}
+    served.step("monitor_accuracy", night, RESTATED)
+    assert served.fingerprint() == before
+
+
+def test_a_night_made_late_equals_the_night_made_in_time(world: World, published: World) -> None:
+    """A backfill between two nights that were run before, whose windows overlap."""
+    for origin in (NIGHTS[0], NIGHTS[2], NIGHTS[1]):
+        world.night(origin, **scheduled(origin))
+    query = "SELECT origin, row_digest, manifest_digest FROM internal.run WHERE kind = 'night' ORDER BY origin"
+    late, live = ({r["origin"]: r for r in w.as_writer(query)} for w in (world, published))
+    assert late[NIGHTS[1]]["row_digest"] == live[NIGHTS[1]]["row_digest"]
+    assert {o: r["row_digest"] for o, r in late.items()} == {o: r["row_digest"] for o, r in live.items()}
+    scored = f"SELECT count(*) AS n FROM forecast.{PIPELINE}_accuracy WHERE origin = '{NIGHTS[1]}'"
+    assert world.as_analyst(scored) == published.as_analyst(scored) != [{"n": 0}]
+
+
+def test_a_night_that_is_too_old_is_recorded_and_not_made(world: World) -> None:
+    late = clock_of(date(2011, 11, 20))
+    night = open_run.run(asked(FIRST_NIGHT, **scheduled(FIRST_NIGHT)), world.rooms, late)
+    assert night["skip"]
+    run = world.run(night["run_id"])
+    assert (run.state, run.model_version) == (RunState.TOO_OLD, None)
+    assert "catch_up_days (14)" in str(run.reason)
+    for name in ("wait_for_source", "extract", "validate", "predict", "audit", "publish", "monitor_drift"):
+        assert world.step(name, night, FIRST_NIGHT)["skip"]
+    asked_for = open_run.run(asked(FIRST_NIGHT, scheduler_run_id="manual__1"), world.rooms, late)
+    assert not asked_for.get("skip")  # a person asked
