@@ -1,0 +1,156 @@
+"""What a real machine does to its processes, and to their secrets; a lost worker; and the end of everything."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from datetime import date
+
+import psutil
+import psycopg2
+import pytest
+
+from e2e.gates import Gate
+from e2e.installation import COMPONENTS, INFERENCE, PIPELINE, Installation, dsn, until
+from nightcast.domain.night import RunState, StepState
+from nightcast.local import supervise
+from nightcast.local.keeper import alive
+from nightcast.local.state import port_is_free
+from nightcast.store import connect, fence, publication, runs
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+CHECKS, PREDICTIONS = "internal.check_result", f"internal.prediction_{PIPELINE}"
+
+
+def test_a_lost_worker_whose_task_runs_on_beside_the_retry_leaves_each_row_once(
+    machine: Installation, nights: dict[str, str]
+) -> None:
+    """The task has computed and is about to write when its worker is killed; it goes on while the retry is writing.
+
+    Locks of the test's make that order. In between the task sleeps (SIGSTOP): a real one that took so long would do the
+    same, but it is over before Airflow has noticed the loss.
+    """
+    origin = machine.calendar.open_nights[-1]
+    restate(machine, origin)  # so that the night is scored again
+    with ExitStack() as gates:
+
+        def gate(lock: str) -> Gate:
+            return gates.enter_context(Gate(machine, lock))
+
+        at_checks, at_writing = (gate(f"LOCK TABLE {name} IN SHARE MODE") for name in (CHECKS, PREDICTIONS))
+        at_checks.until_held()
+        at_writing.until_held()
+        asked = machine.client.trigger(INFERENCE, partition_key=origin.isoformat(), conf={"mode": "known_now"})
+        at_checks.waiting()  # `validate`; the next gate would also stop the steps before it
+        before_writing = gate("LOCK TABLE internal.pipeline IN ACCESS EXCLUSIVE MODE")
+        before_writing.until_asked()
+        at_checks.open()
+        orphan = before_writing.waiting()
+        run, worker = machine.night(asked), orphan.parent()
+        assert attempts(machine, run) == [(1, StepState.RUNNING, None)]
+        assert worker in machine.below("scheduler")
+        worker.kill()
+        until(lambda: not alive(worker), "the worker is gone")
+        orphan.suspend()  # only now: a stopped process that loses its parent is hung up by the system
+        before_writing.open()
+        machine.progress("the worker of predict is killed, its task lives on")
+
+        retry = at_writing.waiting(240)
+        machine.progress("the retry is about to write")
+        assert attempts(machine, run) == [(1, StepState.FAILED, "Fenced"), (2, StepState.RUNNING, None)]
+        its_attempt = f"run_id = {run.run_id} AND step = 'predict' AND attempt = 1"
+        at_fence = gate(f"SELECT FROM internal.run_step WHERE {its_attempt} FOR UPDATE")
+        at_fence.until_held()
+        assert alive(orphan)
+        orphan.resume()
+        assert at_fence.waiting(20) == orphan  # about to write, beside the retry
+        assert alive(retry)
+        at_fence.open()
+        until(lambda: not alive(orphan), "the orphan has come to its end", 20)
+        assert written(machine, run) == (0, 0)
+        assert shown(machine, origin) == [(1, False)]  # readers saw the old revision all the while
+    assert machine.ended(INFERENCE, asked) == "success"
+
+    run = machine.night(asked)
+    assert run.state is RunState.PUBLISHED
+    assert attempts(machine, run) == [(1, StepState.FAILED, "Fenced"), (2, StepState.DONE, None)]
+    assert written(machine, run) == (run.predictions, run.predictions)
+    assert run.predictions == run.expected
+    assert shown(machine, origin) == [(1, True), (2, False)]
+    (predict,) = [task for task in machine.client.tasks(INFERENCE, asked) if task["task_id"] == "predict"]
+    assert (predict["state"], predict["try_number"]) == ("success", 2)
+    assert machine.command("reproduce", str(run.run_id)).startswith(f"identical: run {run.run_id}, ")
+
+
+def test_no_log_holds_a_secret(machine: Installation, nights: dict[str, str]) -> None:
+    logs = {file: file.read_text(errors="replace") for file in machine.local.logs.rglob("*") if file.is_file()}
+    told = {file.parent.name for file in logs if file.name.startswith("attempt=")}
+    assert {f"task_id={task}" for task in ("train", "open_run", "extract", "validate", "audit", "publish")} <= told
+    secrets = dict(machine.local.secrets) | {"superuser": machine.server.password}
+    assert len(secrets) > 12
+    assert not [(str(file), name) for file, text in logs.items() for name, secret in secrets.items() if secret in text]
+
+
+def test_everything_listens_on_loopback_only(machine: Installation) -> None:
+    listening = {
+        (c.laddr.ip, c.laddr.port)
+        for process in machine.processes()
+        for c in process.net_connections("inet")
+        if c.status == psutil.CONN_LISTEN
+    }
+    assert {ip for ip, _ in listening} == {"127.0.0.1"}
+    assert {port for _, port in listening} >= set(machine.local.ports.values())
+
+
+def test_down_leaves_no_process_behind(machine: Installation) -> None:
+    assert {part.name for part in supervise.status(machine.user)} == set(COMPONENTS)
+    everything = machine.processes()
+    assert len(everything) > 2 * len(COMPONENTS)
+    assert supervise.down(machine.user, machine.progress)
+    assert not [process for process in everything if alive(process)]
+    assert not [process for process in psutil.process_iter() if belongs(process, machine)]
+    assert all(port_is_free(port) for port in machine.local.ports.values())
+    assert supervise.status(machine.user) == []
+
+
+def restate(machine: Installation, day: date) -> None:
+    """The shop corrects one sale of a past day."""
+    with closing(psycopg2.connect(dsn(machine.url("source_owner", "retail")))) as source, source:
+        cursor = source.cursor()
+        cursor.execute(
+            "UPDATE raw_line SET quantity = quantity + 1 WHERE line = (SELECT min(line) FROM raw_line "
+            "WHERE sold_at::date = %s AND quantity > 0 AND price > 0 AND stock_code ~ '^[0-9]{5}$')",
+            (day,),
+        )
+        assert cursor.rowcount == 1
+
+
+def attempts(machine: Installation, run: runs.Run) -> list[tuple[int, StepState, str | None]]:
+    """Attempts at `predict`: number, state, class of the error."""
+    with connect.transaction(machine.url("nightcast_writer")) as tx:
+        found = fence.attempts(tx, run.run_id)
+    return [(a.attempt, a.state, a.error_class) for a in found if a.step == "predict"]
+
+
+def written(machine: Installation, run: runs.Run) -> tuple[int, int]:
+    """Rows of a run, and how many of them are for different keys and days."""
+    query = (
+        f"SELECT count(*) AS rows, count(DISTINCT (sku, target_date)) AS once FROM {PREDICTIONS} WHERE run_id = %(run)s"
+    )
+    (found,) = machine.read(query, run=run.run_id)
+    return found["rows"], found["once"]
+
+
+def shown(machine: Installation, origin: date) -> list[tuple[int, bool]]:
+    """Revisions of a night, and whether they are withdrawn."""
+    with connect.transaction(machine.url("nightcast_writer")) as tx:
+        return [(p.revision, p.withdrawn_at is not None) for p in publication.revisions(tx, PIPELINE, origin)]
+
+
+def belongs(process: psutil.Process, machine: Installation) -> bool:
+    """Whether a process was started for this machine, wherever it hangs in the tree now."""
+    try:
+        mine = process.environ().get("NIGHTCAST_STATE") == str(machine.local.folder)
+        return alive(process) and (mine or any(str(machine.local.folder) in part for part in process.cmdline()))
+    except psutil.Error:
+        return False
