@@ -49,9 +49,10 @@ def up() -> None:
     with ThreadPoolExecutor(1) as beside:
         fetched = beside.submit(_fetch, user, progress)
         local = supervise.start_postgres(os.environ, _extra(clock), progress)
+    place = place_of(local, user)
     progress("Postgres is up")
     loaded = source.load(
-        place_of(local, user).url("source_owner", local.password("source_owner"), "retail"),
+        place.url("source_owner", local.password("source_owner"), "retail"),
         "source_reader",
         fetched.result().path,
         clock.shift_days,
@@ -65,7 +66,7 @@ def up() -> None:
     progress(f"Airflow is healthy at {local.api_url}")
     _first_model(local, settings, clock, progress)
     _nights(local, settings, progress)
-    summary.write(local, settings, PIPELINE, time.monotonic() - begun)
+    summary.write(local, place, settings, PIPELINE, time.monotonic() - begun)
 
 
 def _extra(clock: Replay) -> dict[str, str]:

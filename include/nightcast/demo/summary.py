@@ -10,7 +10,7 @@ from psycopg2.extras import RealDictCursor
 from nightcast.cli.text import table
 from nightcast.domain.night import RunKind, RunState
 from nightcast.local import postgres
-from nightcast.local.place import place_of
+from nightcast.local.place import Place
 from nightcast.local.state import Local
 from nightcast.settings import Settings
 from nightcast.store import connect, fence, runs, scores
@@ -19,7 +19,7 @@ SQL = Path(__file__).parent / "sql"
 NIGHTS = 7
 
 
-def write(local: Local, settings: Settings, pipeline: str, seconds: float) -> None:
+def write(local: Local, place: Place, settings: Settings, pipeline: str, seconds: float) -> None:
     """Print the summary of the newest seven nights."""
     with connect.transaction(settings.database_url) as tx:
         nights = [r for r in runs.recent(tx, pipeline, RunKind.NIGHT, limit=60) if r.state is not RunState.TOO_OLD]
@@ -27,9 +27,10 @@ def write(local: Local, settings: Settings, pipeline: str, seconds: float) -> No
     headers = ["origin", "run", "state", "pulled", "accepted", "quarantined", "duplicates", "predictions", "model"]
     print(f"\nThe last {len(rows)} nights of {pipeline}\n")
     print(table([*headers, "highest drift", "seconds"], rows))
-    _as_analyst(local)
+    login = place.url("analyst", local.password("analyst"), "nightcast")
+    _as_analyst(login)
     print(f"\nReady in {seconds:.0f} s. Where to look next")
-    print(_doors(local))
+    print(_doors(local, login))
 
 
 def _night(tx: Any, run: runs.Run) -> list[Any]:
@@ -50,12 +51,10 @@ def _drift(tx: Any, run: runs.Run) -> str | None:
     return f"PSI {worst.value:.3f} ({worst.column_name})" if worst else None
 
 
-def _as_analyst(local: Local) -> None:
+def _as_analyst(login: str) -> None:
     """What an analyst reads, through the analyst's own login."""
-    place = place_of(local, {})
-    url = place.url("analyst", local.password("analyst"), "nightcast")
     statements = (SQL / "summary.sql").read_text().split("-- name:")[1:]
-    with connect.transaction(url) as tx, tx.cursor(cursor_factory=RealDictCursor) as cursor:
+    with connect.transaction(login) as tx, tx.cursor(cursor_factory=RealDictCursor) as cursor:
         for block in statements:
             title, _, statement = block.partition("\n")
             cursor.execute(statement)
@@ -65,15 +64,13 @@ def _as_analyst(local: Local) -> None:
             print(table(columns, [list(row.values()) for row in found]))
 
 
-def _doors(local: Local) -> str:
-    place = place_of(local, {})
+def _doors(local: Local, login: str) -> str:
     server = postgres.running(local.postgres)
     psql = f"{server.binaries}/psql" if server else "psql"
-    login = place.url("analyst", local.password("analyst"), "nightcast").replace("+psycopg2", "")
     return "\n".join(
         [
             f"  Airflow   {local.api_url}   login admin / {local.login()}",
-            f"  analyst   {psql} '{login}'",
+            f"  analyst   {psql} '{login.replace('+psycopg2', '')}'",
             "            then: SELECT * FROM forecast.freshness;  \\d+ forecast.daily_demand",
             "  operator  bin/nightcast runs     bin/nightcast show RUN     bin/nightcast --help",
             "  stop      make down              go on: make demo           afresh: make demo-reset",
