@@ -46,8 +46,9 @@ def machine(
             raise
         finally:
             supervise.down(user, progress)
-            if request.session.testsfailed != failed:
-                kept = shutil.copytree(folder / "state/logs", tmp_path_factory.mktemp("e2e") / "logs")
+            logs = folder / "state/logs"
+            if request.session.testsfailed != failed and logs.exists():
+                kept = shutil.copytree(logs, tmp_path_factory.mktemp("e2e") / "logs")
                 progress(f"the machine's logs are kept in {kept}")
             supervise.remove(user, progress)
             shutil.rmtree(folder)
