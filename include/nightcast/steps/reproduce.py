@@ -10,7 +10,7 @@ from nightcast import models
 from nightcast.errors import NotFound
 from nightcast.steps.predict import predicted
 from nightcast.steps.rooms import Rooms
-from nightcast.steps.running import pinned_folder
+from nightcast.steps.running import code_pins, pinned_folder
 from nightcast.store import models as registry
 from nightcast.store import predictions, runs
 
@@ -54,7 +54,7 @@ def run(run_id: int, rooms: Rooms, threads: int | None = None, shards: int | Non
         for shard in range(count)
     ]
     table = pa.concat_tables(parts)
-    now = models.environment()
+    now = code_pins(rooms)["environment"]
     return Reproduction(
         run_id=run_id,
         rows=table.num_rows,
