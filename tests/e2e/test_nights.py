@@ -231,7 +231,7 @@ def test_the_analyst_can_do_nothing_else(machine: Installation, nights: dict[str
         for statement in forbidden:
             with pytest.raises(errors.InsufficientPrivilege):
                 cursor.execute(statement)
-    for database in ("airflow", "retail"):
+    for database in ("airflow", "postgres", "retail"):
         analyst = machine.local.password("analyst")
         with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
             psycopg2.connect(dsn(machine.server.url(database, "analyst", analyst)))

@@ -19,6 +19,8 @@ from nightcast.store.roles import create_database, create_role
 OWNERS = {"nightcast": "nightcast_owner", "airflow": "airflow", "retail": "source_owner"}  # of each database
 VISITORS = {"nightcast": ("nightcast_writer", "analyst"), "airflow": (), "retail": ("source_reader",)}
 
+MAINTENANCE = ("postgres", "template1")  # a server's own databases: on one of ours, for its superuser only
+
 
 def ensure(local: Local, admin_url: str, environment: Mapping[str, str], *, shared: bool) -> None:
     """Make the roles and databases, or renew their passwords and rights. Safe to repeat.
@@ -48,6 +50,8 @@ def ensure(local: Local, admin_url: str, environment: Mapping[str, str], *, shar
             for visitor in VISITORS[database]:
                 role = analyst if visitor == "analyst" else visitor
                 _execute(admin, "GRANT CONNECT ON DATABASE {} TO {}", sql.Identifier(database), sql.Identifier(role))
+        for database in () if shared else MAINTENANCE:
+            _execute(admin, "REVOKE ALL ON DATABASE {} FROM PUBLIC", sql.Identifier(database))
 
 
 def drop(local: Local, admin_url: str) -> list[str]:
