@@ -8,6 +8,22 @@ from typing import Any
 
 from nightcast.domain.contract import FORBID_UNKNOWN
 
+# What a spec may set, per family. Left out on purpose: what would make a fit depend on row order or chance (early
+# stopping, the random state), and categories, whose bit sets the check of a bundle's trees does not know.
+FAMILIES = {
+    "hist_gradient_boosting": (
+        "loss",
+        "learning_rate",
+        "max_iter",
+        "max_leaf_nodes",
+        "max_depth",
+        "min_samples_leaf",
+        "l2_regularization",
+        "max_features",
+        "max_bins",
+    )
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:

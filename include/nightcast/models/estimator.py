@@ -9,26 +9,14 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from nightcast.domain.model_spec import Model
+from nightcast.domain.model_spec import FAMILIES, Model
 from nightcast.errors import TrainingImpossible
 
 Floats = npt.NDArray[np.float64]
 
-# What a spec may set. Left out on purpose: what would make a fit depend on row order or chance (early stopping, the
-# random state), and categories, whose bit sets the check of a bundle's trees does not know.
-PARAMETERS = (
-    "loss",
-    "learning_rate",
-    "max_iter",
-    "max_leaf_nodes",
-    "max_depth",
-    "min_samples_leaf",
-    "l2_regularization",
-    "max_features",
-    "max_bins",
-)
 LOSSES = ("poisson", "squared_error", "gamma", "absolute_error")
 FAMILY = "hist_gradient_boosting"
+PARAMETERS = FAMILIES[FAMILY]
 
 
 def fit(model: Model, x: npt.NDArray[np.float32], y: Floats, weight: Floats, seed: int) -> Any:

@@ -18,32 +18,16 @@ from nightcast.domain.features import (
     SameWeekdayMean,
     TotalWeekdayShare,
 )
-from nightcast.domain.pipeline import Measure, Pipeline, quantile_column
+from nightcast.domain.model_spec import FAMILIES
+from nightcast.domain.pipeline import RESERVED_COLUMNS, Measure, Pipeline, quantile_column
 from nightcast.domain.team_file import Path, TeamFile, one_of, shown, unknown
 from nightcast.spec.cron import wrong_cron
 
-FAMILIES = {  # family -> the parameters that a spec may set; what would make a fit depend on chance is left out
-    "hist_gradient_boosting": (
-        "loss",
-        "learning_rate",
-        "max_iter",
-        "max_leaf_nodes",
-        "max_depth",
-        "min_samples_leaf",
-        "l2_regularization",
-        "max_features",
-        "max_bins",
-    )
-}
 LONGEST_WINDOW = 1100
 MOST_OCCURRENCES = 104
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,50}")
 _SUMMED = (ColumnType.INTEGER, ColumnType.DECIMAL, ColumnType.BOOLEAN)
 _WHERE = {ColumnType.STRING: str, ColumnType.INTEGER: int, ColumnType.BOOLEAN: bool}
-_TAKEN = {  # columns that the engine adds to those of the keys
-    *("origin", "target_date", "horizon", "mean", "model_version", "source", "run", "run_id", "revision"),
-    *("published_at", "shard", "day", "bucket", "actual", "known_from", "known_to"),
-}
 _Found = Iterator[tuple[Path, str]]
 
 
@@ -108,7 +92,7 @@ def _names(p: Pipeline) -> _Found:
                 path,
                 f"found the name {name!r}; expected a lower-case word of letters, digits and underscores, at most 51",
             )
-    taken = _TAKEN | {quantile_column(q) for q in p.forecast.quantiles}
+    taken = RESERVED_COLUMNS | {quantile_column(q) for q in p.forecast.quantiles}
     for name in p.keys:
         if name in taken:
             yield (

@@ -9,38 +9,13 @@ import pyarrow as pa
 from psycopg2 import sql
 
 from nightcast.domain.contract import ColumnType
-from nightcast.domain.pipeline import Pipeline, quantile_column
+from nightcast.domain.pipeline import RESERVED_COLUMNS, Pipeline, quantile_column
 from nightcast.errors import TablesDoNotFit
 
 VIEWS = ("", "_history", "_vs_actual", "_accuracy")  # of schema forecast, and the function _as_of
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _TAKEN_NAMES = ("changes", "freshness")
 _TAKEN_ENDINGS = re.compile(r".*(_history|_as_of|_vs_actual|_accuracy|_v\d+|_\d{4}_\d{2})")
-_TAKEN_COLUMNS = frozenset(
-    [
-        "run_id",
-        "shard",
-        "origin",
-        "target_date",
-        "horizon",
-        "mean",
-        "source",
-        "model_version",
-        "run",
-        "revision",
-        "published_at",
-        "look_ahead",
-        "actual",
-        "maturity",
-        "event_day",
-        "value",
-        "known_from",
-        "known_to",
-        "moment",
-        "day",
-        "problem",
-    ]
-)
 _POSTGRES = {ColumnType.STRING: "text", ColumnType.INTEGER: "bigint"}
 _ARROW = {"text": pa.string(), "bigint": pa.int64()}
 
@@ -111,7 +86,7 @@ def of(pipeline: Pipeline) -> Tables:
         )
     quantiles = tuple(quantile_column(level) for level in pipeline.forecast.quantiles)
     for key in pipeline.keys:
-        if key in _TAKEN_COLUMNS or key in quantiles or len(key.encode()) > 63:
+        if key in RESERVED_COLUMNS or key in quantiles or len(key.encode()) > 63:
             raise TablesDoNotFit(
                 f"key column {key!r} of {name} has a name that Nightcast uses itself; rename it in extract.sql"
             )
