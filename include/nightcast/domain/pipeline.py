@@ -16,11 +16,10 @@ from nightcast.domain.features import FeatureSpec
 from nightcast.domain.model_spec import Model
 
 # Names of columns that the engine puts beside the keys, in tables and on the way to them.
-RESERVED_COLUMNS = frozenset(
-    """
-    run_id shard origin target_date horizon mean source model_version run revision published_at look_ahead
-    actual maturity event_day value known_from known_to moment day bucket problem
-    """.split()
+RESERVED_COLUMNS = (
+    frozenset({"run_id", "shard", "origin", "target_date", "horizon", "mean", "source", "model_version", "run"})
+    | {"revision", "published_at", "look_ahead", "actual", "maturity", "event_day", "value", "known_from", "known_to"}
+    | {"moment", "day", "bucket", "problem"}
 )
 
 
