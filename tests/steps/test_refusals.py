@@ -156,6 +156,8 @@ def test_other_code_midway_is_refused_and_pinned_anew_when_the_night_is_cleared(
     assert by_other_code(served, tmp_path, "extract", night["run_id"]).returncode == 0
     with pytest.raises(NightRefused):
         served.step("extract", night, NEXT)
+    shown = served.last_run().run_id - 1
+    assert by_other_code(served, tmp_path, "monitor_drift", shown).returncode == 0  # measured again after an upgrade
 
 
 def by_other_code(world: World, code: Path, step: str, run_id: int) -> subprocess.CompletedProcess[str]:

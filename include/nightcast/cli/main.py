@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from nightcast.domain.night import RunMode
 from nightcast.errors import NightcastError
 from nightcast.settings import from_environment
 
@@ -23,6 +24,14 @@ app = typer.Typer(
 db = typer.Typer(no_args_is_help=True, help="The tables of Nightcast and of its pipelines.")
 app.add_typer(db, name="db")
 
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day; expected YYYY-MM-DD") from None
+
+
 Name = Annotated[str, typer.Argument(metavar="PIPELINE", help="Name of the pipeline's folder.")]
 Run = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run, from `nightcast runs`.")]
 
@@ -33,7 +42,8 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except NightcastError as error:
-        print(f"{type(error).__name__}: {error}\nRunbook: docs/runbooks/{error.runbook}", file=sys.stderr)
+        told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
+        print("\n".join([*told, f"Runbook: docs/runbooks/{error.runbook}"]), file=sys.stderr)
         raise typer.Exit(1) from error
 
 
@@ -44,7 +54,7 @@ def _clock() -> datetime:
 @app.command()
 def runs(
     pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     all_kinds: Annotated[bool, typer.Option("--all", help="Imports, trainings and trials too.")] = False,
 ) -> None:
     """List nights: state, counts, model version."""
@@ -67,22 +77,23 @@ def show(run: Run) -> None:
 def explain(
     pipeline: Name,
     key: Annotated[str, typer.Argument(help="The key; of several columns: a=1,b=2.")],
-    target_date: Annotated[str, typer.Argument(metavar="TARGET_DATE", help="YYYY-MM-DD")],
-    origin: Annotated[str | None, typer.Option(help="The forecast made then (default: the newest).")] = None,
+    target_date: Annotated[date, typer.Argument(metavar="TARGET_DATE", parser=_day, help="YYYY-MM-DD")],
+    origin: Annotated[
+        date | None, typer.Option(metavar="DATE", parser=_day, help="The forecast made then (default: the newest).")
+    ] = None,
 ) -> None:
     """From one published prediction to its features, model, snapshot and code."""
     with _explained():
         from nightcast.cli import explaining
 
-        made = date.fromisoformat(origin) if origin else None
-        explaining.explain(from_environment(os.environ), pipeline, key, date.fromisoformat(target_date), made)
+        explaining.explain(from_environment(os.environ), pipeline, key, target_date, origin)
 
 
 @app.command()
 def reproduce(
     run: Run,
-    threads: Annotated[int | None, typer.Option(help="Threads of the model (default: all).")] = None,
-    shards: Annotated[int | None, typer.Option(help="Shards (default: as declared).")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the model (default: all).")] = None,
+    shards: Annotated[int | None, typer.Option(min=1, max=256, help="Shards (default: as declared).")] = None,
 ) -> None:
     """Score a run again from its snapshot and its bundle, and compare every byte."""
     with _explained():
@@ -94,33 +105,35 @@ def reproduce(
 @app.command("try")
 def try_(
     pipeline: Name,
-    origin: Annotated[str, typer.Option(help="The night to try, YYYY-MM-DD.")],
+    origin: Annotated[date, typer.Option(metavar="DATE", parser=_day, help="The night to try, YYYY-MM-DD.")],
 ) -> None:
     """A night with the folder as it is now that publishes nothing: checks, sample, difference to what is published."""
     with _explained():
         from nightcast.cli import working
 
-        working.try_(from_environment(os.environ), pipeline, date.fromisoformat(origin), _clock)
+        working.try_(from_environment(os.environ), pipeline, origin, _clock)
 
 
 @app.command()
 def night(
     pipeline: Name,
-    origin: Annotated[str, typer.Option(help="The night, YYYY-MM-DD.")],
-    mode: Annotated[str, typer.Option(help="known_then: as known that night; known_now: look anew.")] = "known_then",
+    origin: Annotated[date, typer.Option(metavar="DATE", parser=_day, help="The night, YYYY-MM-DD.")],
+    mode: Annotated[
+        RunMode, typer.Option(help="known_then: as known that night; known_now: look anew.")
+    ] = RunMode.KNOWN_THEN,
 ) -> None:
     """Run and publish one night in this process, without Airflow."""
     with _explained():
         from nightcast.cli import working
 
-        working.night(from_environment(os.environ), pipeline, date.fromisoformat(origin), mode, _clock)
+        working.night(from_environment(os.environ), pipeline, origin, mode, _clock)
 
 
 @app.command()
 def step(
     name: Annotated[str, typer.Argument(help="Name of the step, as in the DAG.")],
     run: Annotated[int, typer.Option(help="The run to work on.")],
-    shard: Annotated[int, typer.Option(help="For predict.")] = 0,
+    shard: Annotated[int, typer.Option(min=0, help="For predict.")] = 0,
 ) -> None:
     """Run one step of an open, stopped or failed run in this process."""
     with _explained():
@@ -141,8 +154,8 @@ def seconds(run: Run) -> None:
 @app.command("import")
 def import_(
     pipeline: Name,
-    first: Annotated[str, typer.Option(help="First event day, YYYY-MM-DD.")],
-    last: Annotated[str, typer.Option(help="Last event day, YYYY-MM-DD.")],
+    first: Annotated[date, typer.Option(metavar="DATE", parser=_day, help="First event day, YYYY-MM-DD.")],
+    last: Annotated[date, typer.Option(metavar="DATE", parser=_day, help="Last event day, YYYY-MM-DD.")],
 ) -> None:
     """Take in the history before the first night; limits warn instead of stopping."""
     with _explained():
@@ -154,7 +167,10 @@ def import_(
 @app.command()
 def train(
     pipeline: Name,
-    through: Annotated[str | None, typer.Option(help="Last day the model may know (default: newest accepted).")] = None,
+    through: Annotated[
+        date | None,
+        typer.Option(metavar="DATE", parser=_day, help="Last day the model may know (default: newest accepted)."),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Goes into the ledger.")] = "",
 ) -> None:
     """Make and register a model version in this process, without Airflow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -11,10 +12,11 @@ from datetime import date
 import typer
 
 from nightcast.cli.text import table
+from nightcast.domain.night import RunMode
 from nightcast.domain.verdict import CheckState
 from nightcast.errors import NotFound
 from nightcast.settings import Settings
-from nightcast.steps import import_history, sequence, trial
+from nightcast.steps import failure, import_history, sequence, trial
 from nightcast.steps import reproduce as reproduce_step
 from nightcast.steps import rooms as rooms_
 from nightcast.steps.rooms import Clock
@@ -55,7 +57,7 @@ def try_(settings: Settings, pipeline: str, origin: date, clock: Clock) -> None:
         print(f"\n{found.forecast.num_rows:,} rows, total of the means {total:,.0f}{change}")
 
 
-def night(settings: Settings, pipeline: str, origin: date, mode: str, clock: Clock) -> None:
+def night(settings: Settings, pipeline: str, origin: date, mode: RunMode, clock: Clock) -> None:
     """Run one night and print how it ended."""
     request = {"pipeline": pipeline, "partition_key": origin.isoformat(), "mode": mode}
     last = sequence.run_night(request, rooms_.build(settings), clock, _progress())
@@ -70,20 +72,21 @@ def step(settings: Settings, name: str, run_id: int, shard: int, clock: Clock) -
     with rooms.transaction() as tx:
         run = runs.get(tx, run_id)
     arguments = {"shard": shard} if name == "predict" else {}
-    module = importlib.import_module(f"nightcast.steps.{name}")
-    print(module.run(night_result(run, pinned_folder(run, rooms)), rooms, clock, **arguments))
+    module, subject = importlib.import_module(f"nightcast.steps.{name}"), night_result(run, pinned_folder(run, rooms))
+    with failure.recording(subject, name, rooms, clock, BaseException):  # a run that had failed does not stay open
+        print(json.dumps(module.run(subject, rooms, clock, **arguments), default=str))
 
 
-def import_(settings: Settings, pipeline: str, first: str, last: str, clock: Clock) -> None:
+def import_(settings: Settings, pipeline: str, first: date, last: date, clock: Clock) -> None:
     """Import a history and print what it held."""
-    request = {"pipeline": pipeline, "first": first, "last": last}
+    request = {"pipeline": pipeline, "first": first.isoformat(), "last": last.isoformat()}
     done = import_history.run(request, rooms_.build(settings), clock, _progress())
     print(", ".join(f"{name} {value}" for name, value in done.items()))
 
 
-def train(settings: Settings, pipeline: str, through: str | None, reason: str, clock: Clock) -> None:
+def train(settings: Settings, pipeline: str, through: date | None, reason: str, clock: Clock) -> None:
     """Make a model version."""
-    request = {"pipeline": pipeline, "trained_through": through, "scheduler_run_id": None, "reason": reason}
+    request = {"pipeline": pipeline, "trained_through": through and through.isoformat(), "reason": reason}
     made = sequence.run_training(request, rooms_.build(settings), clock, _progress())
     print(f"model version {made['version']} of {pipeline} is {made['state']} (bundle {made['bundle']})")
 

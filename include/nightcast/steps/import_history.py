@@ -11,7 +11,7 @@ from nightcast import checks
 from nightcast.domain.night import RunKind, RunState, Window
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.domain.verdict import CheckResult, Verdict, judge
-from nightcast.errors import NightStopped
+from nightcast.errors import NightRefused, NightStopped
 from nightcast.steps import drift_history, failure
 from nightcast.steps.calendar import read_calendar
 from nightcast.steps.extract import news, pull
@@ -55,9 +55,12 @@ def run(
     Days that are known with the same rows are left alone, so an interrupted import goes on where it was.
 
     Raises:
+        NightRefused: `first` is after `last`.
         NightStopped: a check could not run, or the contract is broken: what came before is kept.
     """
     first, last = date.fromisoformat(request["first"]), date.fromisoformat(request["last"])
+    if first > last:
+        raise NightRefused(f"the days to import go from {first} to {last}; expected a first day that is not later")
     folder = folder_of(request["pipeline"], rooms)
     opened = _open(folder, first, last, rooms)
     with failure.recording({"run_id": opened.run_id}, "import", rooms, clock, BaseException):

@@ -61,7 +61,8 @@ def attempt(
 ) -> Iterator[Attempt]:
     """Claim the next attempt at a step and record how it ends, where the step itself does not.
 
-    A step that `judges` or produces resumes a run that was stopped or had failed; a monitor leaves its state alone.
+    A step that `judges` or produces resumes a run that was stopped or had failed, and runs on the code of `open_run`
+    only. A monitor leaves the run's state alone, and may be run again after an upgrade.
 
     Raises:
         NightRefused: the code changed since `open_run`.
@@ -73,7 +74,8 @@ def attempt(
         number = fence.claim(tx, run.run_id, step, shard)
     cpu = time.process_time()
     try:
-        _same_code(run, rooms)
+        if judges:
+            _same_code(run, rooms)
         folder = pinned_folder(run, rooms)
         yield Attempt(run=run, folder=folder, step=step, shard=shard, number=number, cpu_at_start=cpu)
     except (Fenced, NightStopped):
