@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nightcast.domain.night import RunMode, RunState
-from nightcast.steps import open_run
+from nightcast.steps import failure, open_run
 from nightcast.store import intake, publication
 from steps.world import FIRST_NIGHT, NEXT, NIGHTS, PIPELINE, World, asked, changed, clock_of, scheduled
 
@@ -151,3 +151,18 @@ def test_a_night_that_is_too_old_is_recorded_and_not_made(world: World) -> None:
         assert world.step(name, night, FIRST_NIGHT)["skip"]
     asked_for = open_run.run(asked(FIRST_NIGHT, scheduler_run_id="manual__1"), world.rooms, late)
     assert not asked_for.get("skip")  # a person asked
+
+
+def test_a_failed_night_cleared_from_its_first_task_keeps_what_was_found_of_its_rows(world: World) -> None:
+    request = asked(FIRST_NIGHT, **scheduled(FIRST_NIGHT))
+    night = world.step("open_run", request, FIRST_NIGHT)
+    for name in ("wait_for_source", "extract", "validate"):
+        world.step(name, night, FIRST_NIGHT)
+    found = f"SELECT check_id, scope, state FROM internal.check_result WHERE run_id = {night['run_id']} ORDER BY 1, 2"
+    before, counted = world.as_writer(found), world.run(night["run_id"]).pulled
+    failure.record(night, "predict", RuntimeError("the worker is gone"), world.rooms, clock_of(FIRST_NIGHT), final=True)
+    assert world.night(FIRST_NIGHT, **scheduled(FIRST_NIGHT))["state"] == RunState.PUBLISHED
+    after = [row for row in world.as_writer(found) if not row["check_id"].startswith("audit.")]
+    assert after == before
+    assert len(before) > 20
+    assert world.run(night["run_id"]).pulled == counted > 0  # type: ignore[operator]

@@ -168,7 +168,8 @@ def _with_gaps(tx: Connection, trial: Attempt, judged: Judged, manifest: Manifes
     """Add the check of missing days, store all results, and come to the final verdict."""
     gap = gates.missing_days(missing_lately(manifest), trial.folder.pipeline.forecast.max_missing_days)
     results = [*judged.results, gap]
-    check_store.replace(tx, trial.run.run_id, "validate", results)
+    judged_now = {r.scope for r in results}  # what an earlier attempt of this run said of other days stands
+    check_store.replace(tx, trial.run.run_id, "validate", results, judged_now)
     reasons = (*judged.verdict.reasons, *judge([gap], []).reasons)
     return Judged(
         taken=judged.taken,
