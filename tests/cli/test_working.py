@@ -101,6 +101,7 @@ def test_a_day_is_imported_and_a_model_made(early: World, copy: Any) -> None:
     assert world.last_run(RunKind.TRAINING).origin == DOUBLED > EARLY
     (entry,) = world.as_writer("SELECT who, why FROM internal.model_event WHERE version = 2")
     assert entry["why"] == "another recipe"
+    assert world.train(DOUBLED)["version"] == 2  # the same bytes from this process: no other version
     assert entry["who"].endswith("(shell)")
 
 

@@ -30,7 +30,8 @@ def code_version(settings: Settings) -> CodeVersion:
     digest = _digest(package)
     if settings.code_commit:
         return CodeVersion(commit=settings.code_commit, dirty=False, digest=digest)
-    commit = _git(package, "rev-parse", "HEAD")
+    tracked = _git(package, "ls-files", "--error-unmatch", "__init__.py")  # not a team's repository around a wheel
+    commit = _git(package, "rev-parse", "HEAD") if tracked else None
     if commit is None:
         return CodeVersion(commit=f"nightcast-{nightcast.__version__}", dirty=False, digest=digest)
     return CodeVersion(commit=commit, dirty=bool(_git(package, "status", "--porcelain", ".")), digest=digest)
