@@ -28,7 +28,7 @@ def progress(pytestconfig: pytest.Config) -> Progress:
     return say
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def machine(
     request: pytest.FixtureRequest, progress: Progress, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
@@ -54,7 +54,7 @@ def machine(
             shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first_model(machine: Installation) -> str:
     """Airflow's run of the training that made the first model, ended well."""
     through = (machine.calendar.first_night - timedelta(days=1)).isoformat()
@@ -64,7 +64,7 @@ def first_model(machine: Installation) -> str:
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def nights(machine: Installation, first_model: str) -> dict[str, str]:
     """Origin -> Airflow's run, of the nights that the schedule made by itself once its DAG was unpaused."""
     client = machine.client
