@@ -38,6 +38,8 @@ def test_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_what_does_not_exist_is_not_found(published: World) -> None:
     assert bad(published, "show", 4711).startswith("NotFound: there is no run 4711; `nightcast runs` lists them")
+    by_hand = bad(published, "seconds", 1)
+    assert by_hand.startswith("NotFound: run 1 was not made by this machine's Airflow")
     assert bad(published, "step", "publich", "--run", 1).startswith(
         "NotFound: there is no step 'publich'; expected one"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from statistics import median
 from typing import Any
 
 import pytest
@@ -123,3 +124,14 @@ def test_a_broken_contract_stops_the_import_and_keeps_what_was_found(early: Worl
     assert found["state"] == "fail"
     assert found["bad_rows"] > 0
     assert run_import(world)["days"] == LAST.day  # mended, it goes on
+
+
+def test_volumes_are_compared_with_what_an_earlier_import_knows(imported: World) -> None:
+    monday = EARLY + timedelta(days=1)
+    twins = ", ".join(f"'{monday - timedelta(weeks=w)}'" for w in range(1, 5))
+    past = imported.as_writer(f"SELECT (signals->>'rows')::int AS n FROM internal.intake WHERE event_day IN ({twins})")
+    usual = median(p["n"] for p in past)
+    (found,) = imported.as_writer(
+        f"SELECT limit_text FROM internal.check_result WHERE check_id = 'rows_unusual' AND scope = '{monday}'"
+    )
+    assert found["limit_text"] == f"min_value {round(0.5 * usual)}, max_value {round(2 * usual)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -126,6 +126,38 @@ def test_restated_actuals_are_kept_with_their_periods_and_an_older_monitor_takes
     night = {**older, "pipeline": PIPELINE, "origin": str(RESTATED), "shards": 1}
     served.step("monitor_accuracy", night, RESTATED)
     assert served.fingerprint() == before
+
+
+def test_a_night_knows_what_was_known_then_unless_it_is_to_look_anew(world: World, published: World) -> None:
+    """An old day was restated by an import that ended after the night: the night may not know, a new look may."""
+    old, after = NIGHTS[0] - timedelta(days=7), NIGHTS[0] + timedelta(days=1)
+    late = LATE.replace(str(RESTATED), str(old))
+    with changed(world.retail, late, NOT_LATE):
+        world.import_days(old, after)
+        first = world.run(world.night(NIGHTS[0], **scheduled(NIGHTS[0]))["run_id"])
+        anew = world.run(world.night(NIGHTS[0], scheduler_run_id="manual__1", mode="known_now")["run_id"])
+    live = published.as_writer(f"SELECT row_digest, input_digest FROM internal.run WHERE origin = '{NIGHTS[0]}'")
+    assert [{"row_digest": first.row_digest, "input_digest": first.input_digest}] == live
+    assert anew.state is RunState.PUBLISHED
+    assert anew.row_digest != first.row_digest
+    then, now = (world.rooms.lake.get_json(str(run.manifest_digest)) for run in (first, anew))
+    assert panel_of(then, old) != panel_of(now, old)
+    assert [d["day"] for d in then["days"]] == [d["day"] for d in now["days"]]  # neither knows the day after
+
+
+def test_a_score_that_is_final_stays_final(world: World) -> None:
+    """The monitor of an older night, run again, does not call it provisional."""
+    origin, later = NIGHTS[0], NIGHTS[0] + timedelta(days=17)
+    world.night(origin, **scheduled(origin))
+    world.import_days(NIGHTS[1], later - timedelta(days=4))
+    world.night(later, **scheduled(later))
+    query = f"SELECT DISTINCT maturity FROM forecast.{PIPELINE}_accuracy WHERE origin = '{origin}'"
+    assert world.as_analyst(query) == [{"maturity": "final"}]  # of the one day that both have seen, three days on
+    before = world.fingerprint()
+    run = world.last_run().run_id - 2
+    assert world.run(run).origin == origin
+    world.step("monitor_accuracy", {"run_id": run, "pipeline": PIPELINE, "origin": str(origin), "shards": 1}, origin)
+    assert world.fingerprint() == before
 
 
 def test_a_night_made_late_equals_the_night_made_in_time(world: World, published: World) -> None:
