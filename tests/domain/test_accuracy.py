@@ -1,4 +1,4 @@
-"""Accuracy: known answers, seasonal naive without a look ahead, and no number where there is none."""
+"""Accuracy: known answers, and no number where there is none."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ from nightcast.domain.accuracy import (
     Method,
     Metric,
     accuracy,
-    bias,
     horizon_buckets,
     joint_maturity,
     maturity,
-    seasonal_naive,
-    wape,
 )
+from nightcast.domain.metrics import bias, wape
 
 pytestmark = pytest.mark.unit
 
@@ -37,20 +35,9 @@ def table(scores: list[Accuracy]) -> dict[tuple[str, str, Metric], float | None]
     return {(s.horizon_bucket, s.method, s.metric): s.value for s in scores}
 
 
-def test_known_answers() -> None:
-    actual, forecast = np.array([10, 0, 30]), np.array([12.0, 3.0, 25.0])
-    assert wape(actual, forecast) == 10 / 40
-    assert bias(actual, forecast) == 0.0
-    assert bias(actual, np.array([12.0, 3.0, 35.0])) == 10 / 40  # above 0: too much was forecast
-    assert bias(actual, np.zeros(3)) == -1
-    assert wape(actual, np.zeros(3)) == 1
-
-
 @pytest.mark.parametrize("actual", [[], [0, 0], [5, -5], [-3]])
 def test_without_actuals_above_zero_there_is_no_number(actual: list[int]) -> None:
     y, f = np.array(actual, np.int64), np.ones(len(actual))
-    assert wape(y, f) is None
-    assert bias(y, f) is None
     for score in accuracy(y, {MODEL: f}, np.ones(len(actual), np.int64), 14):
         assert score.value is None
         assert f"{len(actual)} rows sum to {sum(actual)}" in (score.reason or "")
@@ -142,55 +129,7 @@ def test_what_cannot_be_measured_is_refused(forecast: list[float], ahead: list[i
         accuracy(np.array([1, 2]), {MODEL: np.array(forecast)}, np.array(ahead), 14)
 
 
-ORIGIN = date(2011, 10, 31)  # a Monday
-FIRST = np.datetime64(ORIGIN) - 20
-DAYS = FIRST + np.arange(30)  # nine days beyond the origin are known too
-VALUES = np.stack([np.arange(30), 100 + np.arange(30)])  # an entity per row; the value is the day's position
-TARGETS = np.datetime64(ORIGIN) + np.arange(1, 15)
-
-
-def test_seasonal_naive_is_the_last_open_day_of_the_weekday() -> None:
-    found = seasonal_naive(VALUES, DAYS, np.ones(30, bool), ORIGIN, TARGETS)
-    # The origin is at position 20; a Tuesday comes from position 14, the Monday after from the origin itself.
-    assert found.values[0].tolist() == [14, 15, 16, 17, 18, 19, 20] * 2
-    assert found.values[1].tolist() == [114, 115, 116, 117, 118, 119, 120] * 2
-    assert found.source[0] == np.datetime64("2011-10-25")
-    assert found.known.all()
-
-
-def test_closed_and_missing_days_are_passed_over() -> None:
-    is_open = np.ones(30, bool)
-    is_open[14] = False  # last Tuesday
-    found = seasonal_naive(VALUES, DAYS, is_open, ORIGIN, TARGETS[:2])
-    assert found.values.tolist() == [[7, 15], [107, 115]]
-    assert found.source.tolist() == [date(2011, 10, 18), date(2011, 10, 26)]
-
-
-def test_a_weekday_that_was_never_open_has_no_forecast() -> None:
-    is_open = (np.arange(30) % 7) != 5  # positions 5, 12, 19 are Sundays
-    found = seasonal_naive(VALUES, DAYS, is_open, ORIGIN, TARGETS[:7])
-    assert found.known.tolist() == [True] * 5 + [False, True]
-    assert found.values[:, 5].tolist() == [0, 0]
-    assert np.isnat(found.source[5])
-    nothing = seasonal_naive(VALUES, DAYS, np.zeros(30, bool), ORIGIN, TARGETS)
-    assert not nothing.known.any()
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_seasonal_naive_does_not_look_ahead(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    values, is_open = VALUES.copy(), random.random(30) < 0.7
-    before = seasonal_naive(values, DAYS, is_open, ORIGIN, TARGETS)
-    values[:, 21:], is_open[21:] = random.integers(0, 1000, (2, 9)), random.random(9) < 0.5
-    after = seasonal_naive(values, DAYS, is_open, ORIGIN, TARGETS)
-    assert np.array_equal(before.values, after.values)
-    assert np.array_equal(before.known, after.known)
-    assert np.all(before.source[before.known] <= np.datetime64(ORIGIN))
-
-
-def test_the_past_is_not_a_target() -> None:
-    with pytest.raises(ValueError, match="is not after the origin"):
-        seasonal_naive(VALUES, DAYS, np.ones(30, bool), ORIGIN, np.array([np.datetime64(ORIGIN)]))
+ORIGIN = date(2011, 10, 31)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nightcast.domain.windows import weekdays
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Days = npt.NDArray[np.datetime64]
+from nightcast.domain.metrics import bias, wape
 
 WEEKLY_UP_TO = 28  # days ahead; further ones share a bucket of four weeks
 ALL = "all"
@@ -85,18 +81,6 @@ class Accuracy:
         return DEFINITIONS[self.metric]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Naive:
-    """Seasonal naive forecasts (entities, targets), the day that each target's come from, and whether there is one.
-
-    Where `known` is false there is no forecast: values are 0 and `source` is NaT.
-    """
-
-    values: Integers
-    source: Days
-    known: npt.NDArray[np.bool_]
-
-
 def horizon_buckets(horizon: int) -> tuple[Bucket, ...]:
     """1, 2-7, 8-14, … by the week up to day 28, then by four weeks, the last one cut at the horizon."""
     if horizon < 1:
@@ -104,26 +88,6 @@ def horizon_buckets(horizon: int) -> tuple[Bucket, ...]:
     ends = [1, *range(7, WEEKLY_UP_TO + 1, 7), *range(2 * WEEKLY_UP_TO, horizon + WEEKLY_UP_TO, WEEKLY_UP_TO)]
     ends = [end for end in ends if end < horizon] + [horizon]
     return tuple(Bucket(first=before + 1, last=end) for before, end in zip([0, *ends], ends, strict=False))
-
-
-def wape(actual: npt.NDArray[Any], forecast: npt.NDArray[Any]) -> float | None:
-    """Weighted absolute percentage error: sum |y - f| / sum y. None unless sum y is above 0.
-
-    0 is perfect; a forecast of all zeros has 1. Also called the MAD/mean ratio: Kolassa and Schuetz, Advantages of
-    the MAD/Mean ratio over the MAPE, Foresight 6 (2007).
-    """
-    total = math.fsum(actual)
-    return math.fsum(np.abs(np.asarray(actual) - np.asarray(forecast, np.float64))) / total if total > 0 else None
-
-
-def bias(actual: npt.NDArray[Any], forecast: npt.NDArray[Any]) -> float | None:
-    """Relative bias: sum f / sum y - 1. None unless sum y is above 0. Above 0 the forecast was too high in total.
-
-    The cumulative forecast error (sum of f - y) as a share of what came; sign as in forecast minus actual, which is
-    opposite to the error of Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 5.8.
-    """
-    total = math.fsum(actual)
-    return math.fsum(np.asarray(forecast, np.float64) - np.asarray(actual)) / total if total > 0 else None
 
 
 METRICS = {Metric.WAPE: wape, Metric.BIAS: bias}
@@ -151,29 +115,6 @@ def accuracy(
         for method, forecast in forecasts.items()
         for metric in Metric
     ]
-
-
-def seasonal_naive(values: Integers, days: Days, is_open: npt.NDArray[np.bool_], origin: date, targets: Days) -> Naive:
-    """Forecast each target day by the last open day up to the origin that has its weekday.
-
-    `values` is (entities, days) for the rising `days`, `is_open` says which days count, as in `Cube`. Nothing after
-    the origin is looked at. Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 5.2.
-
-    Raises:
-        ValueError: a target day is not after the origin.
-    """
-    targets, last = targets.astype("datetime64[D]"), np.datetime64(origin, "D")
-    if np.any(targets <= last):
-        raise ValueError(f"target day {targets.min()} is not after the origin {last}; expected later days only")
-    usable = np.flatnonzero(is_open & (days <= last))
-    found = {int(w): usable[weekdays(days[usable]) == w] for w in np.unique(weekdays(targets))}
-    at = np.array([found[int(w)][-1] if len(found[int(w)]) else -1 for w in weekdays(targets)], np.intp)
-    known = at >= 0
-    forecast = np.zeros((len(values), len(targets)), np.int64)
-    forecast[:, known] = values[:, at[known]]
-    source = np.full(len(targets), np.datetime64("NaT", "D"))
-    source[known] = days[at[known]]
-    return Naive(values=forecast, source=source, known=known)
 
 
 def maturity(day: date, seen: date, late_arrival: int) -> Maturity:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nightcast import models
-from nightcast.domain import accuracy
+from nightcast.domain import baselines
 from nightcast.domain.calendar_view import CalendarView, calendar_view
 from nightcast.domain.forecast import Fitted, score
 from nightcast.domain.panel import Cube
@@ -67,7 +67,7 @@ def _naive_metrics(cube: Cube, held_out: Sequence[Labelled], pipeline: Pipeline)
     for part in held_out:
         days = np.unique(part.rows.target)
         origin = date.fromisoformat(str(part.rows.origin))
-        naive = accuracy.seasonal_naive(cube.values[target], cube.days, cube.open, origin, days)
+        naive = baselines.seasonal_naive(cube.values[target], cube.days, cube.open, origin, days)
         forecast = naive.values[part.rows.entity, np.searchsorted(days, part.rows.target)]
         missed += float(np.abs(np.bincount(part.rows.entity, weights=forecast - part.y)).sum())
         actual += float(part.y.sum())

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightcast.domain import accuracy
+from nightcast.domain import accuracy, baselines
 from nightcast.domain.manifest import Manifest
 from nightcast.domain.night import RunState
 from nightcast.domain.panel import Cube, build_cube, wanted_days
@@ -131,7 +131,7 @@ def _naive(
     manifest = load_manifest(lake, str(run_.manifest_digest))
     cube = _recent(manifest, pipeline, lake)
     days = np.unique(forecast["target_date"].to_numpy().astype("datetime64[D]"))
-    naive = accuracy.seasonal_naive(cube.values[pipeline.forecast.target], cube.days, cube.open, manifest.origin, days)
+    naive = baselines.seasonal_naive(cube.values[pipeline.forecast.target], cube.days, cube.open, manifest.origin, days)
     column = np.searchsorted(days, forecast["target_date"].to_numpy().astype("datetime64[D]"))
     entity = _places(cube, forecast, pipeline.keys)
     values = np.where(entity >= 0, naive.values[np.maximum(entity, 0), column], 0)
