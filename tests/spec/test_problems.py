@@ -204,6 +204,17 @@ CASES = {
         "warn_outside: [0.4, 1.25]",
         "LINE: at audit.warn_outside: found [0.4, 1.25]; expected it within stop_outside [0.5, 2]",
     ),
+    "slices of a column that has no levels": (
+        "audit: {",
+        "monitoring: {slices: [kind, contry]}\naudit: {",
+        "LINE: at monitoring.slices[1]: found unknown attribute column 'contry'; did you mean 'country'? expected "
+        "cancels, country, free or kind",
+    ),
+    "slices twice by the same column": (
+        "audit: {",
+        "monitoring: {slices: [kind, kind]}\naudit: {",
+        "LINE: at monitoring.slices[1]: found 'kind' again; expected each column once",
+    ),
     "calibration on all of training": (
         "calibration: {origins: 8,",
         "calibration: {origins: 50,",

@@ -14,6 +14,7 @@ from datetime import date, time
 from nightcast.domain.contract import FORBID_UNKNOWN, Column, Role
 from nightcast.domain.features import FeatureSpec
 from nightcast.domain.model_spec import Model
+from nightcast.domain.monitoring import Monitoring
 
 # Names of columns that the engine puts beside the keys, in tables and on the way to them.
 RESERVED_COLUMNS = (
@@ -207,6 +208,7 @@ class Pipeline:
     model: Model
     calendar: Calendar = Calendar()
     audit: Audit = Audit()
+    monitoring: Monitoring = Monitoring()
     tags: tuple[str, ...] = ()
     shards: int = 1
 

@@ -8,7 +8,7 @@ import re
 import zoneinfo
 from collections.abc import Iterator
 
-from nightcast.domain.contract import ColumnType
+from nightcast.domain.contract import ColumnType, Role
 from nightcast.domain.features import (
     Age,
     DaysSinceActive,
@@ -25,6 +25,7 @@ from nightcast.spec.cron import wrong_cron
 
 LONGEST_WINDOW = 1100
 MOST_OCCURRENCES = 104
+MOST_SLICES = 4  # columns; each costs a night about as many profiles as it has levels
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,50}")
 _SUMMED = (ColumnType.INTEGER, ColumnType.DECIMAL, ColumnType.BOOLEAN)
 _WHERE = {ColumnType.STRING: str, ColumnType.INTEGER: int, ColumnType.BOOLEAN: bool}
@@ -45,6 +46,7 @@ def broken_rules(pipeline: Pipeline | None, read: TeamFile, has_calendar: bool) 
         *_model(pipeline),
         *_calibration(pipeline),
         *_audit(pipeline),
+        *_monitoring(pipeline),
     ]
     return [read.problem(path, message) for path, message in sorted(found, key=lambda f: read.line(f[0]))]
 
@@ -225,3 +227,16 @@ def _audit(p: Pipeline) -> _Found:
             ("audit", "warn_outside"),
             f"found [{low:g}, {high:g}]; expected it within stop_outside [{least:g}, {most:g}]",
         )
+
+
+def _monitoring(p: Pipeline) -> _Found:
+    slices = p.monitoring.slices
+    attributes = [n for n, c in p.source.columns.items() if c.role is Role.ATTRIBUTE]
+    for at, name in enumerate(slices):
+        path: Path = ("monitoring", "slices", at)
+        if name not in attributes:
+            yield path, unknown(name, attributes, "attribute column")
+        elif slices.index(name) != at:
+            yield path, f"found {name!r} again; expected each column once"
+    if len(slices) > MOST_SLICES:
+        yield ("monitoring", "slices"), f"found {len(slices)} columns; expected at most {MOST_SLICES}"
