@@ -208,7 +208,7 @@ class Pipeline:
     model: Model
     calendar: Calendar = Calendar()
     audit: Audit = Audit()
-    monitoring: Monitoring = Monitoring()
+    monitoring: Monitoring = field(default_factory=Monitoring)
     tags: tuple[str, ...] = ()
     shards: int = 1
 
