@@ -14,13 +14,20 @@ from nightcast.domain import recipe
 from nightcast.domain.calendar_view import CalendarView
 from nightcast.domain.contract import Column, ColumnType, Role
 from nightcast.domain.features import (
+    CALENDAR_COLUMNS,
     Age,
     DaysSinceActive,
+    DaysToDate,
     KnownFuture,
+    Lagged,
     OfTargetDate,
     Ratio,
     SameWeekdayMean,
+    SeasonalLift,
+    SeasonalMean,
     TotalWeekdayShare,
+    WeightedMean,
+    WeightedMeanRatio,
     Windowed,
 )
 from nightcast.domain.forecast import Fitted
@@ -45,11 +52,19 @@ FEATURES = (
     windowed("scaled_mean", (7,)),
     Ratio(feature="mean_ratio", of="units", windows=((7, 14),)),
     Ratio(feature="total_ratio", of="units", windows=((7, 14),)),
+    Lagged(feature="lag", of="units", lags=(1, 2, 10, 11)),
+    WeightedMean(feature="weighted_mean_of", measure="units", weight="orders", windows=(7,)),
+    WeightedMeanRatio(feature="weighted_mean_ratio", measure="units", weight="orders", windows=((7, 14),)),
+    SeasonalMean(feature="seasonal_mean", of="units", windows=(3,), season_length=7),
+    SeasonalMean(feature="seasonal_mean", of="units", windows=(3,), season_length=14),
+    SeasonalLift(feature="seasonal_lift", of="units", windows=((3, 5),), season_length=7, smoothing=0.05),
+    SeasonalLift(feature="total_seasonal_lift", of="units", windows=((3, 5),), season_length=7),
     SameWeekdayMean(feature="same_weekday_mean", of="units", occurrences=(1, 2)),
     TotalWeekdayShare(feature="total_weekday_share", of="units", occurrences=2, window=14),
     DaysSinceActive(feature="days_since_active", of="units", cap=9),
     Age(feature="age", of="units", cap=400),
-    OfTargetDate(feature="calendar", columns=("weekday", "horizon", "closed_before", "closed_after")),
+    OfTargetDate(feature="calendar", columns=CALENDAR_COLUMNS),
+    DaysToDate(feature="days_to_date", dates=("01-15",)),
     KnownFuture(feature="known_future", columns=("promotion",)),
 )
 MODEL = Model(
@@ -99,10 +114,10 @@ def make_calendar(first: date, count: int, closed: tuple[int, ...] = ()) -> Cale
     return CalendarView(days=days, open=opened, columns={"promotion": np.arange(count, dtype=np.float64)})
 
 
-def make_cube(units: np.ndarray, opened: np.ndarray, first: date = MONDAY, keys: list[str] | None = None) -> Cube:
-    """A cube of one target measure; `orders` are one per day with units."""
+def make_cube(units: Any, opened: Any, first: date = MONDAY, keys: list[str] | None = None, orders: Any = None) -> Cube:
+    """A cube of one target measure; `orders` are one per day with units unless given."""
     units = np.asarray(units, dtype=np.int64)
-    values = {"units": units, "orders": (units > 0).astype(np.int64)}
+    values = {"units": units, "orders": np.asarray(units > 0 if orders is None else orders, dtype=np.int64)}
     return Cube(
         keys=pa.table({"sku": keys or [f"k{i:03d}" for i in range(len(units))]}),
         days=days_from(first, units.shape[1]),

@@ -19,7 +19,7 @@ from nightcast.domain.calendar_view import ONE_DAY, CalendarView, Day, as_day, c
 from nightcast.domain.model_spec import Scale
 from nightcast.domain.pipeline import Pipeline
 from nightcast.domain.universe import universe
-from nightcast.domain.windows import Floats, History, Past, quotient, weekdays
+from nightcast.domain.windows import Floats, History, Past, Spans, quotient, weekdays
 
 CALENDAR_AHEAD = 7  # days after the horizon that closed_after looks at, where the calendar holds them
 
@@ -65,8 +65,8 @@ class _Scene:
     past: Past
     scale: Floats
     targets: npt.NDArray[np.datetime64]
-    weekday: npt.NDArray[np.int64]
-    known: Mapping[str, Floats]  # columns of the target dates, the engine's own and the calendar's
+    calendar: Mapping[str, Floats]  # columns of the target dates that the engine knows
+    known: Mapping[str, Floats]  # columns of the target dates that `calendar.sql` delivers
 
 
 def scoring_rows(history: History, calendar: CalendarView, origin: Day, pipeline: Pipeline) -> FeatureRows:
@@ -87,10 +87,10 @@ def feature_matrix(
     """
     at = as_day(origin)
     past = Past(history, at, entities)
-    targets, known = _horizon(calendar, past.days[0], at, pipeline)
+    targets, own, known = _horizon(calendar, past.days[0], at, pipeline)
     blend = _blend(past, pipeline.forecast.target, pipeline.model.scale)
     scale = np.maximum(blend, pipeline.model.scale.floor)
-    scene = _Scene(past=past, scale=scale, targets=targets, weekday=weekdays(targets), known=known)
+    scene = _Scene(past=past, scale=scale, targets=targets, calendar=own, known=known)
     x = np.empty((len(entities), len(targets), len(pipeline.feature_names)), dtype=np.float32)
     columns = [c for f in pipeline.features for c in _BLOCKS[f.feature](scene, f)]
     for i, column in enumerate(columns):
@@ -110,22 +110,25 @@ def feature_matrix(
 
 def _horizon(
     calendar: CalendarView, first: np.datetime64, origin: np.datetime64, pipeline: Pipeline
-) -> tuple[npt.NDArray[np.datetime64], dict[str, Floats]]:
-    """The open days of the horizon, and every column of them that is known at the origin."""
+) -> tuple[npt.NDArray[np.datetime64], dict[str, Floats], dict[str, Floats]]:
+    """The open days of the horizon, and the columns of them that are known at the origin: ours and the calendar's."""
     last = origin + pipeline.forecast.horizon * ONE_DAY
     calendar.between(first, last)  # what must be covered
     seen = calendar.between(first, min(last + CALENDAR_AHEAD * ONE_DAY, calendar.days[-1]))
     before, after = closed_runs(seen.open)
     ours = (seen.days > origin) & (seen.days <= last) & seen.open
-    known = {
-        "weekday": weekdays(seen.days),
-        "horizon": (seen.days - origin) // ONE_DAY,
-        "closed_before": before,
-        "closed_after": after,
+    targets = seen.days[ours]
+    own = {
+        "weekday": weekdays(targets),
+        "horizon": (targets - origin) // ONE_DAY,
+        "closed_before": before[ours],
+        "closed_after": after[ours],
+        "day_of_year": (targets - targets.astype("datetime64[Y]").astype("datetime64[D]")) // ONE_DAY + 1,
+        "day_of_month": (targets - targets.astype("datetime64[M]").astype("datetime64[D]")) // ONE_DAY + 1,
     }
     declared = [c for f in pipeline.features if f.feature == "known_future" for c in f.columns]
-    columns = {name: seen.column(name) for name in declared} | known
-    return seen.days[ours], {name: values[ours].astype(np.float64) for name, values in columns.items()}
+    known = {name: seen.column(name)[ours].astype(np.float64) for name in declared}
+    return targets, {name: values.astype(np.float64) for name, values in own.items()}, known
 
 
 def _blend(past: Past, target: str, scale: Scale) -> Floats:
@@ -153,6 +156,33 @@ def _total_ratio(scene: _Scene, f: Any) -> list[Floats]:
     return [quotient([[scene.past.total_mean(f.of, a)]], scene.past.total_mean(f.of, b)) for a, b in f.windows]
 
 
+def _lag(scene: _Scene, f: Any) -> list[Floats]:
+    return [scene.past.lag(f.of, n)[:, None] for n in f.lags]
+
+
+def _weighted_mean(scene: _Scene, f: Any) -> list[Floats]:
+    return [scene.past.weighted_mean(f.measure, f.weight, w)[:, None] for w in f.windows]
+
+
+def _weighted_mean_ratio(scene: _Scene, f: Any) -> list[Floats]:
+    mean = partial(scene.past.weighted_mean, f.measure, f.weight)
+    return [quotient(mean(a), mean(b))[:, None] for a, b in f.windows]
+
+
+def _seasonal_mean(scene: _Scene, f: Any) -> list[Floats]:
+    past, then = scene.past, scene.targets - f.season_length * ONE_DAY
+    return [past.means(f.of, past.around(then, w)) for w in f.windows]
+
+
+def _seasonal_lift(means: Callable[[Past, str, Spans], Floats]) -> Callable[[_Scene, Any], list[Floats]]:
+    def lifts(scene: _Scene, f: Any) -> list[Floats]:
+        past, then = scene.past, scene.targets - f.season_length * ONE_DAY
+        pairs = [(past.around(then, a), past.up_to(f.season_length, b)) for a, b in f.windows]
+        return [quotient(means(past, f.of, a) + f.smoothing, means(past, f.of, b) + f.smoothing) for a, b in pairs]
+
+    return lifts
+
+
 def _same_weekday_mean(scene: _Scene, f: Any) -> list[Floats]:
     return [_by_weekday(scene, partial(scene.past.weekday_mean, f.of, occurrences=n)) for n in f.occurrences]
 
@@ -164,8 +194,9 @@ def _total_weekday_share(scene: _Scene, f: Any) -> list[Floats]:
 
 def _by_weekday(scene: _Scene, column: Callable[[int], Floats]) -> Floats:
     """One column per target date, computed once per weekday."""
-    made = {int(day): column(int(day)) for day in np.unique(scene.weekday)}
-    return np.stack([made[int(day)] for day in scene.weekday], axis=1) if made else np.empty((1, 0))
+    days = [int(day) for day in weekdays(scene.targets)]
+    made = {day: column(day) for day in sorted(set(days))}
+    return np.stack([made[day] for day in days], axis=1) if made else np.empty((1, 0))
 
 
 def _days_since_active(scene: _Scene, f: Any) -> list[Floats]:
@@ -176,7 +207,25 @@ def _age(scene: _Scene, f: Any) -> list[Floats]:
     return [np.minimum(scene.past.age(f.of), f.cap)[:, None]]
 
 
-def _known(scene: _Scene, f: Any) -> list[Floats]:
+def _calendar(scene: _Scene, f: Any) -> list[Floats]:
+    return [scene.calendar[name][None, :] for name in f.columns]
+
+
+def _days_to_date(scene: _Scene, f: Any) -> list[Floats]:
+    return [_days_to(scene.targets, text)[None, :] for text in f.dates]
+
+
+def _days_to(targets: npt.NDArray[np.datetime64], text: str) -> Floats:
+    """Days to the next such date, the day itself included."""
+    years = targets.astype("datetime64[Y]")
+    month, day = (int(part) for part in text.split("-"))
+    this, following = (
+        ((years + n).astype("datetime64[M]") + (month - 1)).astype("datetime64[D]") + (day - 1) for n in (0, 1)
+    )
+    return ((np.where(this >= targets, this, following) - targets) // ONE_DAY).astype(np.float64)
+
+
+def _known_future(scene: _Scene, f: Any) -> list[Floats]:
     return [scene.known[name][None, :] for name in f.columns]
 
 
@@ -189,10 +238,17 @@ _BLOCKS: dict[str, Callable[[_Scene, Any], list[Floats]]] = {
     "scaled_mean": _scaled_mean,
     "mean_ratio": _mean_ratio,
     "total_ratio": _total_ratio,
+    "lag": _lag,
+    "weighted_mean_of": _weighted_mean,
+    "weighted_mean_ratio": _weighted_mean_ratio,
+    "seasonal_mean": _seasonal_mean,
+    "seasonal_lift": _seasonal_lift(Past.means),
+    "total_seasonal_lift": _seasonal_lift(Past.total_means),
     "same_weekday_mean": _same_weekday_mean,
     "total_weekday_share": _total_weekday_share,
     "days_since_active": _days_since_active,
     "age": _age,
-    "calendar": _known,
-    "known_future": _known,
+    "calendar": _calendar,
+    "days_to_date": _days_to_date,
+    "known_future": _known_future,
 }

@@ -6,22 +6,20 @@ masked. Names say what a column is: `<feature>_<measure>_<window>`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from nightcast.domain.contract import FORBID_UNKNOWN
+from nightcast.domain.feature_arguments import Cap, Centred, Lag, Occurrences, Season, Smoothing, Window
 
-CALENDAR_COLUMNS = ("weekday", "horizon", "closed_before", "closed_after")
+CalendarColumn = Literal["weekday", "horizon", "closed_before", "closed_after", "day_of_year", "day_of_month"]
+CALENDAR_COLUMNS: tuple[CalendarColumn, ...] = get_args(CalendarColumn)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Windowed:
-    """A statistic of one measure over trailing windows.
-
-    rolling_mean: sum / open days · rolling_max: largest day · active_share: share of open days above zero ·
-    active_mean: mean over days above zero · coefficient_of_variation: population sd / mean over open days, zeros
-    included · scaled_mean: rolling_mean / scale of the model.
-    """
+    """A statistic of one measure over trailing windows."""
 
     __pydantic_config__ = FORBID_UNKNOWN
 
@@ -29,11 +27,7 @@ class Windowed:
         "rolling_mean", "rolling_max", "active_share", "active_mean", "coefficient_of_variation", "scaled_mean"
     ]
     of: str
-    windows: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        if not self.windows or any(not 1 <= w <= 1100 for w in self.windows):
-            raise ValueError(f"windows are {list(self.windows)}; expected whole days from 1 to 1100")
+    windows: tuple[Window, ...]
 
     def names(self) -> tuple[str, ...]:
         """Column names."""
@@ -48,11 +42,91 @@ class Ratio:
 
     feature: Literal["mean_ratio", "total_ratio"]
     of: str
-    windows: tuple[tuple[int, int], ...]  # (numerator, denominator)
+    windows: tuple[tuple[Window, Window], ...]  # (numerator, denominator): recent days over more of them
 
     def names(self) -> tuple[str, ...]:
         """Column names."""
         return tuple(f"{self.feature}_{self.of}_{a}_{b}" for a, b in self.windows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lagged:
+    """The value of a measure on single open days before a forecast."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    feature: Literal["lag"]
+    of: str
+    lags: tuple[Lag, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        return tuple(f"lag_{self.of}_{n}" for n in self.lags)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedMean:
+    """Sum of `measure` over sum of `weight` in trailing windows: revenue per unit is a price."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    feature: Literal["weighted_mean_of"]
+    measure: str
+    weight: str
+    windows: tuple[Window, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        return tuple(f"weighted_mean_of_{self.measure}_{self.weight}_{w}" for w in self.windows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedMeanRatio:
+    """Quotient of two weighted means."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    feature: Literal["weighted_mean_ratio"]
+    measure: str
+    weight: str
+    windows: tuple[tuple[Window, Window], ...]  # (numerator, denominator): recent days over more of them
+
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        return tuple(f"weighted_mean_ratio_{self.measure}_{self.weight}_{a}_{b}" for a, b in self.windows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeasonalMean:
+    """Rolling mean of days centred on the day a season before the target date; 364 days keep the weekday."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    feature: Literal["seasonal_mean"]
+    of: str
+    windows: tuple[Centred, ...]
+    season_length: Season = 364
+
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        return tuple(f"seasonal_mean_{self.of}_{self.season_length}_{w}" for w in self.windows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeasonalLift:
+    """What came a season ago over what was usual before it: of the entity, or of the total of all entities."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    feature: Literal["seasonal_lift", "total_seasonal_lift"]
+    of: str
+    windows: tuple[tuple[Centred, Window], ...]  # (centred on the target date, up to the origin), both a season ago
+    season_length: Season = 364
+    smoothing: Smoothing = 0.0
+
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        return tuple(f"{self.feature}_{self.of}_{self.season_length}_{a}_{b}" for a, b in self.windows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +137,7 @@ class SameWeekdayMean:
 
     feature: Literal["same_weekday_mean"]
     of: str
-    occurrences: tuple[int, ...]
+    occurrences: tuple[Occurrences, ...]
 
     def names(self) -> tuple[str, ...]:
         """Column names."""
@@ -78,8 +152,8 @@ class TotalWeekdayShare:
 
     feature: Literal["total_weekday_share"]
     of: str
-    occurrences: int
-    window: int
+    occurrences: Occurrences
+    window: Window
 
     def names(self) -> tuple[str, ...]:
         """Column names."""
@@ -94,7 +168,7 @@ class DaysSinceActive:
 
     feature: Literal["days_since_active"]
     of: str
-    cap: int = 400
+    cap: Cap = 400
 
     def names(self) -> tuple[str, ...]:
         """Column names."""
@@ -109,7 +183,7 @@ class Age:
 
     feature: Literal["age"]
     of: str
-    cap: int = 400
+    cap: Cap = 400
 
     def names(self) -> tuple[str, ...]:
         """Column names."""
@@ -118,16 +192,30 @@ class Age:
 
 @dataclass(frozen=True, kw_only=True)
 class OfTargetDate:
-    """Columns of the target date that the engine knows: see CALENDAR_COLUMNS."""
+    """Columns of the target date that the engine knows."""
 
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["calendar"]
-    columns: tuple[Literal["weekday", "horizon", "closed_before", "closed_after"], ...]
+    columns: tuple[CalendarColumn, ...]
 
     def names(self) -> tuple[str, ...]:
         """Column names."""
         return tuple(self.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaysToDate:
+    """Calendar days from the target date to the next day with a month and day, such as 12-24."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    feature: Literal["days_to_date"]
+    dates: tuple[str, ...]  # MM-DD
+
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        return tuple(f"days_to_date_{text.replace('-', '_')}" for text in self.dates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,5 +233,34 @@ class KnownFuture:
 
 
 FeatureSpec = (
-    Windowed | Ratio | SameWeekdayMean | TotalWeekdayShare | DaysSinceActive | Age | OfTargetDate | KnownFuture
+    Windowed
+    | Ratio
+    | Lagged
+    | WeightedMean
+    | WeightedMeanRatio
+    | SeasonalMean
+    | SeasonalLift
+    | SameWeekdayMean
+    | TotalWeekdayShare
+    | DaysSinceActive
+    | Age
+    | OfTargetDate
+    | DaysToDate
+    | KnownFuture
 )
+# The dataclass of each feature name, in the order of the reference.
+FEATURE_KINDS: Mapping[str, type] = {
+    name: kind for kind in get_args(FeatureSpec) for name in get_args(get_type_hints(kind)["feature"])
+}
+
+
+def arguments_of(kind: type) -> dict[str, Any]:
+    """The types of a feature's arguments, with their `Limits`."""
+    return {n: t for n, t in get_type_hints(kind, include_extras=True).items() if n != "feature"}
+
+
+def measures_of(feature: FeatureSpec) -> Iterator[tuple[str, str]]:
+    """Argument and name of each measure that a feature reads."""
+    for argument in ("of", "measure", "weight"):
+        if hasattr(feature, argument):
+            yield argument, getattr(feature, argument)

@@ -223,19 +223,6 @@ class Pipeline:
                     raise ValueError(
                         f"measure {name} reads column {column!r}; declared are {', '.join(self.source.columns)}"
                     )
-        for feature in self.features:
-            of = getattr(feature, "of", None)
-            if of is not None and of not in self.measures:
-                raise ValueError(f"feature {feature.feature} is of {of!r}; measures are {', '.join(self.measures)}")
-        columns = [c for f in self.features for c in f.names()]
-        doubled = sorted({c for c in columns if columns.count(c) > 1})
-        if doubled:
-            raise ValueError(f"feature columns declared twice: {', '.join(doubled)}")
-        sub_bins_of = self.model.calibration.sub_bins_of
-        if sub_bins_of is not None and sub_bins_of not in columns:
-            raise ValueError(
-                f"model.calibration.sub_bins_of is {sub_bins_of!r}; feature columns are {', '.join(columns)}"
-            )
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ values nor the days themselves.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,10 @@ class History:
         """Totals over all entities (days), zero on days that do not count."""
         return self._once("totals", measure, lambda: self.cube.totals[measure] * self.cube.open)
 
+    def total_sums(self, measure: str) -> Integers:
+        """Sums of the totals before each day (days + 1)."""
+        return self._once("total_sums", measure, lambda: _running(self.totals(measure)))
+
     def position(self, day: Day) -> int:
         """The index of a day; `ValueError` where the cube does not hold it."""
         days = self.cube.days
@@ -56,6 +61,14 @@ class History:
         if (what, measure) not in self._made:
             self._made[what, measure] = make()
         return self._made[what, measure]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spans:
+    """Whole windows as first days and days behind the last, as positions; empty if they begin before the history."""
+
+    start: npt.NDArray[np.intp]
+    end: npt.NDArray[np.intp]
 
 
 class Past:
@@ -94,6 +107,18 @@ class Past:
         """Sum of the window over its days above zero."""
         return quotient(self._difference(self._history.sums(measure), window), self.active_days(measure, window))
 
+    def weighted_mean(self, measure: str, weight: str, window: int) -> Floats:
+        """Sum of one measure over the sum of another."""
+        return quotient(*(self._difference(self._history.sums(name), window) for name in (measure, weight)))
+
+    def lag(self, measure: str, n: int) -> Floats:
+        """The value of the n-th last day that counts."""
+        at = np.flatnonzero(self._open)[-n:]
+        if len(at) < n:
+            return np.full(self.size, np.nan)
+        values: Floats = self._history.values(measure)[self._entities, at[0]].astype(np.float64)
+        return values
+
     def variation(self, measure: str, window: int) -> Floats:
         """Population standard deviation over mean of the days that count, zeros included.
 
@@ -129,13 +154,41 @@ class Past:
 
     def total_mean(self, measure: str, window: int) -> float:
         """Mean total of all entities over the days that count of a window."""
-        totals = self._history.totals(measure)[self._start(window) : self._end]
-        return float(int(totals.sum()) / _divisor(self.open_days(window)))
+        sums = self._history.total_sums(measure)
+        return float(int(sums[self._end] - sums[self._start(window)]) / _divisor(self.open_days(window)))
 
     def total_weekday_mean(self, measure: str, weekday: int, occurrences: int) -> float:
         """Mean total over the last `occurrences` days that count and have the weekday (Monday is 0)."""
         at = self._weekday_positions(weekday, occurrences)
         return float(int(self._history.totals(measure)[at].sum()) / _divisor(len(at)))
+
+    def around(self, days: npt.NDArray[np.datetime64], window: int) -> Spans:
+        """Windows of an odd length with each of `days` in the middle."""
+        middle = ((days - self.days[0]) // ONE_DAY).astype(np.intp)
+        return self._spans(middle - window // 2, middle + window // 2 + 1)
+
+    def up_to(self, back: int, window: int) -> Spans:
+        """The one window that ends `back` days before the origin."""
+        end = np.array([self._end - back])
+        return self._spans(end - window, end)
+
+    def means(self, measure: str, spans: Spans) -> Floats:
+        """Mean of each span over its days that count (entities, spans); NaN where it begins before the history."""
+        return self._means(self._history.sums(measure), self._entities, spans)
+
+    def total_means(self, measure: str, spans: Spans) -> Floats:
+        """The same of the totals of all entities (1, spans)."""
+        return self._means(self._history.total_sums(measure)[None, :], np.zeros(1, dtype=np.intp), spans)
+
+    def _spans(self, start: npt.NDArray[np.intp], end: npt.NDArray[np.intp]) -> Spans:
+        if (end > self._end).any():
+            raise ValueError(f"a window ends {(end - self._end).max()} days after the origin; expected none to")
+        return Spans(start=np.where(start < 0, 0, start), end=np.where(start < 0, 0, end))
+
+    def _means(self, running: Integers, rows: npt.NDArray[np.intp], spans: Spans) -> Floats:
+        counts = self._history.open_before
+        sums: Integers = running[np.ix_(rows, spans.end)] - running[np.ix_(rows, spans.start)]
+        return quotient(sums, counts[spans.end] - counts[spans.start])
 
     def _start(self, window: int) -> int:
         return max(self._end - window, 0)

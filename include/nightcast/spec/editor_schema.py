@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nightcast.spec.validation import NAMED_BY_FOLDER, adapter, feature_kinds
+from nightcast.domain.features import FEATURE_KINDS
+from nightcast.spec.validation import NAMED_BY_FOLDER, adapter
 
 
 def json_schema() -> dict[str, Any]:
@@ -12,13 +13,13 @@ def json_schema() -> dict[str, Any]:
     schema = adapter().json_schema()
     schema["properties"].pop(NAMED_BY_FOLDER)
     schema["required"].remove(NAMED_BY_FOLDER)
-    for kind in set(feature_kinds().values()):
+    for kind in set(FEATURE_KINDS.values()):
         definition = schema["$defs"][kind.__name__]
         definition["properties"].pop("feature")
         definition["required"].remove("feature")
     schema["properties"]["features"]["items"] = {
         "type": "object",
-        "properties": {n: {"$ref": f"#/$defs/{k.__name__}"} for n, k in sorted(feature_kinds().items())},
+        "properties": {n: {"$ref": f"#/$defs/{k.__name__}"} for n, k in sorted(FEATURE_KINDS.items())},
         "additionalProperties": False,
         "minProperties": 1,
         "maxProperties": 1,

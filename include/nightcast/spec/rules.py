@@ -9,22 +9,13 @@ import zoneinfo
 from collections.abc import Iterator
 
 from nightcast.domain.contract import ColumnType, Role
-from nightcast.domain.features import (
-    Age,
-    DaysSinceActive,
-    FeatureSpec,
-    KnownFuture,
-    Ratio,
-    SameWeekdayMean,
-    TotalWeekdayShare,
-)
+from nightcast.domain.feature_arguments import LONGEST_WINDOW
 from nightcast.domain.model_spec import FAMILIES
 from nightcast.domain.pipeline import RESERVED_COLUMNS, Measure, Pipeline, quantile_column
 from nightcast.domain.team_file import Path, TeamFile, one_of, shown, unknown
 from nightcast.spec.cron import wrong_cron
+from nightcast.spec.feature_rules import feature_problems
 
-LONGEST_WINDOW = 1100
-MOST_OCCURRENCES = 104
 MOST_SLICES = 4  # columns; each costs a night about as many profiles as it has levels
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,50}")
 _SUMMED = (ColumnType.INTEGER, ColumnType.DECIMAL, ColumnType.BOOLEAN)
@@ -42,7 +33,7 @@ def broken_rules(pipeline: Pipeline | None, read: TeamFile, has_calendar: bool) 
         *_names(pipeline),
         *_measures(pipeline),
         *_calendar(pipeline, has_calendar),
-        *_features(pipeline),
+        *feature_problems(pipeline),
         *_model(pipeline),
         *_calibration(pipeline),
         *_audit(pipeline),
@@ -138,42 +129,6 @@ def _where(p: Pipeline, name: str, measure: Measure) -> _Found:
 def _calendar(p: Pipeline, has_calendar: bool) -> _Found:
     if p.calendar.columns and not has_calendar:
         yield ("calendar", "columns"), "found columns but no calendar.sql; expected the file that delivers them"
-    for at, feature in enumerate(p.features):
-        if isinstance(feature, KnownFuture):
-            for n, column in enumerate(feature.columns):
-                if column not in p.calendar.columns:
-                    yield (
-                        ("features", at, "known_future", "columns", n),
-                        unknown(column, p.calendar.columns, "column") + ", as in calendar.columns",
-                    )
-
-
-def _features(p: Pipeline) -> _Found:
-    if not p.features:
-        yield ("features",), "found none; expected at least one"
-    for at, feature in enumerate(p.features):
-        path: Path = ("features", at, feature.feature)
-        if not feature.names():
-            yield path, "found no columns; expected at least one"
-        for inner, message in _feature(feature):
-            yield (*path, *inner), message
-
-
-def _feature(feature: FeatureSpec) -> _Found:
-    match feature:
-        case Ratio():
-            for n, pair in enumerate(feature.windows):
-                if not all(1 <= w <= LONGEST_WINDOW for w in pair) or pair[0] == pair[1]:
-                    expected = f"two different windows of 1 to {LONGEST_WINDOW} days"
-                    yield ("windows", n), f"found {list(pair)}; expected {expected}"
-        case SameWeekdayMean():
-            for n, times in enumerate(feature.occurrences):
-                yield from _bounded(("occurrences", n), times, 1, MOST_OCCURRENCES)
-        case TotalWeekdayShare():
-            yield from _bounded(("occurrences",), feature.occurrences, 1, MOST_OCCURRENCES)
-            yield from _bounded(("window",), feature.window, 1, LONGEST_WINDOW)
-        case DaysSinceActive() | Age():
-            yield from _bounded(("cap",), feature.cap, 1, 10_000)
 
 
 def _bounded(path: Path, found: int, least: int, most: int) -> _Found:

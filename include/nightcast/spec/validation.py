@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from nightcast.domain.features import FeatureSpec
+from nightcast.domain.features import FEATURE_KINDS
 from nightcast.domain.pipeline import Pipeline
 from nightcast.domain.team_file import Path, TeamFile, one_of, shown, unknown
 
@@ -43,16 +43,6 @@ _EXPECTED = {  # pydantic's error type -> what was expected, in our words
 def adapter() -> TypeAdapter[Pipeline]:
     """Validates a pipeline; made once per process."""
     return TypeAdapter(Pipeline)
-
-
-@functools.cache
-def feature_kinds() -> Mapping[str, type]:
-    """The dataclass of each feature name."""
-    found = {}
-    for kind in typing.get_args(FeatureSpec):
-        for name in typing.get_args(typing.get_type_hints(kind)["feature"]):
-            found[name] = kind
-    return found
 
 
 def validate(name: str, read: TeamFile) -> tuple[Pipeline | None, list[str]]:
@@ -89,10 +79,10 @@ def _features(found: Any, read: TeamFile) -> tuple[list[dict[str, Any]], list[st
             problems.append(read.problem(path, f"found {shown(entry)}; expected {expected}"))
             continue
         ((name, values),) = entry.items()
-        if name not in feature_kinds():
-            problems.append(read.problem((*path, name), unknown(name, feature_kinds(), "feature")))
+        if name not in FEATURE_KINDS:
+            problems.append(read.problem((*path, name), unknown(name, FEATURE_KINDS, "feature")))
         elif not isinstance(values, dict):
-            keys = one_of([f.name for f in fields(feature_kinds()[name]) if f.name != "feature"])
+            keys = one_of([f.name for f in fields(FEATURE_KINDS[name]) if f.name != "feature"])
             problems.append(
                 read.problem((*path, name), f"found {shown(values)}; expected a mapping with the keys {keys}")
             )
@@ -137,7 +127,7 @@ def _place(loc: tuple[int | str, ...], features: Sequence[Mapping[str, Any]]) ->
     if loc[0] == "features" and len(loc) > 2:
         at, kind, *rest = loc[1:]
         name = features[typing.cast(int, at)]["feature"]
-        if kind != feature_kinds()[name].__name__:
+        if kind != FEATURE_KINDS[name].__name__:
             return None
         path = ("features", at, name, *rest)
     path = tuple(p for p in path if p != "[key]")
@@ -151,8 +141,8 @@ def _owner(path: Path) -> type:
     hint: Any = Pipeline
     owner: Any = hint
     for key in path[:-1]:
-        if key in feature_kinds():
-            hint = feature_kinds()[str(key)]
+        if key in FEATURE_KINDS:
+            hint = FEATURE_KINDS[str(key)]
         elif is_dataclass(hint):
             hint = _without_none(_hints(typing.cast(type, hint)).get(str(key)))
         else:  # of a list or a mapping: what its values are
@@ -195,7 +185,7 @@ def _meant(path: Path, read: TeamFile, owner: type) -> str:
 def _named(path: Path, message: str, read: TeamFile) -> Path:
     """Where the value lies that a dataclass complained of: its messages begin with the name of what is wrong.
 
-    Understood are `horizon is …`, `model.cap is …`, `measure units reads …` and `feature age is of …`.
+    Understood are `horizon is …`, `model.cap is …` and `measure units reads …`.
     """
     first, second, *_ = [*message.replace(",", "").split(), "", ""]
     inner = (*path, *first.split("."))
@@ -204,8 +194,4 @@ def _named(path: Path, message: str, read: TeamFile) -> Path:
     plural = (*path, f"{first}s")
     if read.has((*plural, second)):
         return (*plural, second)
-    if first == "feature":
-        entries = [entry.get(second, {}).values() for entry in read.value["features"]]
-        at = next((n for n, values in enumerate(entries) if any(repr(v) in message for v in values)), None)
-        return plural if at is None else (*plural, at)
     return plural if read.has(plural) else path
