@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)/include
 # Any `airflow` command would else make ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.run/airflow
 
-.PHONY: help demo down demo-reset status test lint format lock install install-dev
+.PHONY: help demo down demo-reset status test lint format lock env image install install-dev
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ lock: install ## Resolve requirements.in and requirements-dev.in into the lock f
 	  -c scripts/lock-caps.txt -o requirements.txt requirements.in
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -c requirements.txt -o requirements-dev.txt requirements-dev.in
+
+env: ## Make the secrets that docker-compose.yaml needs, in .env; what is there stays
+	@$(or $(wildcard $(PY)),python3) -m nightcast.local.containers env
+
+image: ## Build the image for docker-compose.yaml from this commit (needs Docker)
+	@NIGHTCAST_CODE_COMMIT=$$(git describe --always --abbrev=40 --dirty) docker compose build
 
 install:
 	@bash scripts/bootstrap.sh $(VENV) requirements.txt

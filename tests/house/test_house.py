@@ -30,10 +30,12 @@ ON_TOP = {"cli", "demo", "local"}  # of everything
 HOMES = {  # library -> where alone it is imported
     "airflow": {"orchestration", "dags", "plugins"},
     "alembic": {"store"},
+    "celery": {"local"},
     "fastapi": {"web", "plugins"},
     "fsspec": {"lake"},
     "great_expectations": {"checks"},
     "holidays": {"demo"},
+    "kombu": {"local"},
     "psutil": {"local"},
     "psycopg2": {"store", "source", "local", "demo"},
     "pydantic": {"spec"},

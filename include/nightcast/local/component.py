@@ -17,10 +17,12 @@ from pathlib import Path
 import psycopg2
 
 from nightcast.errors import NightcastError, SettingMissing
-from nightcast.local import airflow, environment, postgres
+from nightcast.local import airflow, environment, postgres, worker
 from nightcast.local.keeper import Keeper, Program
 from nightcast.local.state import Local, existing
 
+# Without the flag, it serves its logs on all network interfaces. The others spare a chat among workers at every start.
+WORKER = ("--skip-serve-logs", "--without-mingle", "--without-gossip")
 DRAIN_OF_TASKS = 120.0  # seconds: longer than the longest shard; a task that takes longer is tried again after a start
 
 
@@ -48,6 +50,8 @@ COMPONENTS = {
         Component("dag-processor", 3, 20.0, ("postgres",), ("dag-processor",)),
         # A task that starts while the api-server does not answer is lost, hence the wait.
         Component("scheduler", 4, DRAIN_OF_TASKS, ("postgres", "api-server"), ("scheduler", "--skip-serve-logs")),
+        # Only where a broker is named. It stops after the scheduler, and first ends the tasks that it has begun.
+        Component("worker", 3, DRAIN_OF_TASKS, ("postgres", "api-server"), ("celery", "worker", *WORKER)),
     )
 }
 
@@ -82,15 +86,18 @@ def _program(part: Component, local: Local, settings: Mapping[str, str]) -> Prog
         # Run in the root folder: user nobody may be kept out of any other.
         return Program(cluster.command, cluster.environment, Path("/"), signal.SIGINT, part.drain, cluster.identity)
     server = airflow.client(local)
+    named = ("--celery-hostname", worker.name(local)) if part.name == "worker" else ()
     return Program(
-        [sys.executable, "-m", "airflow", *part.arguments],
+        [sys.executable, "-m", "airflow", *part.arguments, *named],
         settings,
         local.airflow_home,
         drain=part.drain,
         # LocalExecutor's end counts its workers while the first of them leave, and may wait for one that nobody told:
         # when it is asked to stop, and also by itself when it has lost its database.
         at_rest=server.is_idle if part.name == "scheduler" else None,
-        well=partial(_is_well, part.name.replace("-", "_"), server),
+        well=partial(_is_well, part.name.replace("-", "_"), server)
+        if part.name != "worker"
+        else lambda _: worker.answers(settings["AIRFLOW__CELERY__BROKER_URL"], worker.name(local)),
     )
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg2 import sql
 
 from nightcast.errors import SettingMissing
-from nightcast.local.state import ROLES, Local
+from nightcast.local.state import ROLES
 from nightcast.store.connect import connect
 from nightcast.store.roles import create_database, create_role
 
@@ -22,7 +22,18 @@ VISITORS = {"nightcast": ("nightcast_writer", "analyst"), "airflow": (), "retail
 MAINTENANCE = ("postgres", "template1")  # a server's own databases: on one of ours, for its superuser only
 
 
-def ensure(local: Local, admin_url: str, environment: Mapping[str, str], *, shared: bool) -> None:
+class Installation(Protocol):
+    """Whose roles these are: a name that tells it from any other, and the roles' passwords."""
+
+    @property
+    def instance(self) -> str:
+        """Random, or otherwise unique on this server."""
+
+    def password(self, role: str) -> str:
+        """The password of a role of `ROLES`."""
+
+
+def ensure(local: Installation, admin_url: str, environment: Mapping[str, str], *, shared: bool) -> None:
     """Make the roles and databases, or renew their passwords and rights. Safe to repeat.
 
     `shared` says that the server was there before us. An analyst role that was, too, keeps its password.
@@ -54,7 +65,7 @@ def ensure(local: Local, admin_url: str, environment: Mapping[str, str], *, shar
             _execute(admin, "REVOKE ALL ON DATABASE {} FROM PUBLIC", sql.Identifier(database))
 
 
-def drop(local: Local, admin_url: str) -> list[str]:
+def drop(local: Installation, admin_url: str) -> list[str]:
     """Drop the databases and roles that `ensure` made on this server for this machine; their names."""
     dropped: list[str] = []
     with closing(connect(admin_url)) as admin:
@@ -72,7 +83,7 @@ def drop(local: Local, admin_url: str) -> list[str]:
     return dropped
 
 
-def _sign(local: Local) -> str:
+def _sign(local: Installation) -> str:
     return f"made by Nightcast {local.instance}"
 
 
@@ -85,7 +96,7 @@ def _mark(admin: Any, where: sql.SQL, name: str, catalog: str) -> str | None:
     return None if found is None else str(found[0])
 
 
-def _refuse_foreign(kind: str, name: str, mark: str | None, local: Local) -> None:
+def _refuse_foreign(kind: str, name: str, mark: str | None, local: Installation) -> None:
     if mark not in (None, _sign(local)):
         raise SettingMissing(
             f"the server has a {kind} {name!r} that this installation did not make (its comment is {mark!r}); expected "

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nightcast.errors import SettingMissing
-from nightcast.local.place import Place, place_of
+from nightcast.local import options, worker
+from nightcast.local.place import place_of
 from nightcast.local.state import CHECKOUT, LOGINS, Local, write_private
 
-AIRFLOW_ROLES = {"admin": "admin", "operator": "op", "viewer": "viewer"}  # SimpleAuthManager's names
-FOREIGN = ("AIRFLOW", "PG", "_AIRFLOW")  # prefixes of what a user's shell may hold for other programs
+# Prefixes of what a user's shell or `.env` may hold for other programs, and for the containers.
+FOREIGN = ("AIRFLOW", "PG", "_AIRFLOW", "COMPOSE_", "CONTAINER_")
 FOREIGN_NAMES = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV")
-NOT_FOR_NIGHTS = ("NIGHTCAST_OWNER_URL", "NIGHTCAST_POSTGRES_URL")  # rights that no night needs
+NOT_FOR_NIGHTS = ("NIGHTCAST_BROKER_URL", "NIGHTCAST_OWNER_URL", "NIGHTCAST_POSTGRES_URL")  # rights that no night needs
 PATHS = ("NIGHTCAST_LAKE", "NIGHTCAST_PIPELINES", "NIGHTCAST_DEMO_DATA")
 PARALLELISM = 4  # LocalExecutor keeps as many processes, also when idle
 
@@ -78,21 +79,17 @@ def owner_settings(local: Local, environment: Mapping[str, str]) -> dict[str, st
     return {"NIGHTCAST_OWNER_URL": environment.get("NIGHTCAST_OWNER_URL") or default}
 
 
-def airflow_settings(local: Local, place: Place) -> dict[str, str]:
-    """Airflow's configuration. Where the default is left alone, nothing is said."""
-    logs = local.logs / "airflow"
-    sections: dict[str, dict[str, object]] = {
+def airflow_settings(local: Local, environment: Mapping[str, str]) -> dict[str, str]:
+    """Airflow's configuration: what this place decides, over what every place has in common (see `options`)."""
+    logs, place = local.logs / "airflow", place_of(local, environment)
+    here: options.Sections = {
         "core": {
             "executor": "LocalExecutor",
             "parallelism": PARALLELISM,
-            "load_examples": False,
             "dags_folder": local.checkout / "dags",
             "plugins_folder": local.checkout / "plugins",
-            "dags_are_paused_at_creation": True,
             "fernet_key": local.secrets["fernet_key"],
-            "hostname_callable": "socket.gethostname",  # the default asks a name server
             "execution_api_server_url": f"{local.api_url}/execution/",
-            "simple_auth_manager_users": ",".join(f"{user}:{AIRFLOW_ROLES[user]}" for user in LOGINS),
             "simple_auth_manager_passwords_file": passwords_file(local),
         },
         "database": {"sql_alchemy_conn": place.url("airflow", local.password("airflow"), "airflow")},
@@ -101,31 +98,30 @@ def airflow_settings(local: Local, place: Place) -> dict[str, str]:
             "port": local.ports["api"],
             "base_url": local.api_url,
             "secret_key": local.secrets["api_secret"],
-            "instance_name": "Nightcast",
         },
         "api_auth": {"jwt_secret": local.secrets["jwt_secret"]},
         "logging": {
             "base_log_folder": logs,
             "dag_processor_child_process_log_directory": logs / "dag_processor",
-            "logging_level": "INFO",
         },
-        "scheduler": {
-            "scheduler_idle_sleep_time": 0.25,  # a second between steps would be most of a night's time
-            "task_instance_heartbeat_timeout": 60,
-            # What a killed scheduler was running is taken up again this soon (plus the 30 s after which it counts as
-            # dead). Safe because its keeper kills what it left running; with the default of 300 it takes minutes.
-            "orphaned_tasks_check_interval": 15,
-        },
-        # A failed task is reported at the next heartbeat; a task may start while the api-server restarts.
-        "workers": {"min_heartbeat_interval": 1, "execution_api_retries": 10},
-        "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 15},  # an edit is seen this soon
     }
-    variables = {
-        f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
-        for section, options in sections.items()
-        for name, value in options.items()
+    home = {"AIRFLOW_HOME": str(local.airflow_home)}
+    return home | options.variables(options.EVERYWHERE) | options.variables(here) | _celery(local, environment)
+
+
+def _celery(local: Local, environment: Mapping[str, str]) -> dict[str, str]:
+    """What replaces LocalExecutor where the user names a broker."""
+    broker = environment.get("NIGHTCAST_BROKER_URL")
+    if not broker:
+        return {}
+    backend = place_of(local, environment).url("airflow", local.password("airflow"), "airflow")
+    sections: options.Sections = {
+        "core": {"executor": "CeleryExecutor"},
+        "celery": {"broker_url": broker, "result_backend": f"db+{backend}", "worker_concurrency": PARALLELISM},
+        # The broker may serve others, too: their tasks are not ours.
+        "operators": {"default_queue": worker.queue(local)},
     }
-    return {"AIRFLOW_HOME": str(local.airflow_home), **variables}
+    return options.variables(sections)
 
 
 def process_settings(local: Local, environment: Mapping[str, str]) -> dict[str, str]:
@@ -150,7 +146,7 @@ def component_settings(
     """Every variable that we give to Airflow's components and so to every task. `extra` wins."""
     return {
         **process_settings(local, environment),
-        **airflow_settings(local, place_of(local, environment)),
+        **airflow_settings(local, environment),
         **engine_settings(local, environment),
         **(extra or {}),
     }

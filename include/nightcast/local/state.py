@@ -181,11 +181,12 @@ def _completed(kept: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "instance": kept.get("instance") or secrets.token_hex(8),
         "ports": ports,
-        "secrets": _new_secrets() | kept.get("secrets", {}),
+        "secrets": new_secrets() | kept.get("secrets", {}),
     }
 
 
-def _new_secrets() -> dict[str, str]:
+def new_secrets() -> dict[str, str]:
+    """Every secret that an installation has, freshly made; safe inside a URL."""
     return {
         "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "api_secret": secrets.token_hex(32),

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nightcast.errors import StoreUnavailable, Transient
-from nightcast.local import airflow, databases, environment, postgres
+from nightcast.local import airflow, databases, environment, postgres, worker
 from nightcast.local.component import COMPONENTS, DRAIN_OF_TASKS
-from nightcast.local.daemon import Kept, Supervisor, configuration
+from nightcast.local.daemon import Kept, State, Supervisor, configuration
 from nightcast.local.keeper import sweep
 from nightcast.local.place import Place, place_of
 from nightcast.local.state import Local, existing, locked, move_ports, open_state, port_is_free
@@ -76,8 +76,13 @@ def start_airflow(local: Local, progress: Progress = print) -> None:
         if airflow.migrate(local, environment.inherited(os.environ) | settings):
             progress("Airflow's database is migrated")
         supervisor = Supervisor(local)
-        for name in AIRFLOW:
+        for name in airflow_parts(settings):
             supervisor.run(name)
+
+
+def airflow_parts(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Airflow's components under these settings: with a broker, a worker too."""
+    return (*AIRFLOW, "worker") if "AIRFLOW__CELERY__BROKER_URL" in settings else AIRFLOW
 
 
 def wait_healthy(local: Local, progress: Progress = print, seconds: float = HEALTHY_WITHIN) -> None:
@@ -86,14 +91,15 @@ def wait_healthy(local: Local, progress: Progress = print, seconds: float = HEAL
     Raises:
         Transient: they are not after `seconds`.
     """
-    client, supervisor = airflow.client(local), Supervisor(local)
+    client, supervisor, settings = airflow.client(local), Supervisor(local), environment.load(local)["components"]
+    parts = airflow_parts(settings)
+    judged = (*airflow.HEALTHY, *(part for part in parts if part not in AIRFLOW))
     begun, told = time.monotonic(), time.monotonic()
     while True:
         states = supervisor.states()
-        health = client.health({name.replace("-", "_"): found.since for name, found in states.items()})
-        running = {name for name, found in states.items() if found.state == "RUNNING"}
-        lacking = [name for name in airflow.HEALTHY if health.get(name) != "healthy"]
-        lacking += [name for name in AIRFLOW if name not in running]
+        health = _health(local, settings, states)
+        lacking = [name for name in judged if health.get(name) != "healthy"]
+        lacking += [name for name in parts if name not in states or states[name].state != "RUNNING"]
         if not lacking and client.is_ours():
             return
         now = time.monotonic()
@@ -106,6 +112,15 @@ def wait_healthy(local: Local, progress: Progress = print, seconds: float = HEAL
             progress(f"waiting for {', '.join(dict.fromkeys(lacking))} ({now - begun:.0f} s)")
             told = now
         time.sleep(0.25)
+
+
+def _health(local: Local, settings: Mapping[str, str], states: Mapping[str, State]) -> dict[str, str]:
+    """What Airflow says of its components, and whether the worker answers; empty where Airflow does not."""
+    health = airflow.client(local).health({name.replace("-", "_"): found.since for name, found in states.items()})
+    broker = settings.get("AIRFLOW__CELERY__BROKER_URL")
+    if health and broker:
+        health["worker"] = "healthy" if worker.answers(broker, worker.name(local)) else "no answer"
+    return health
 
 
 def down(user: Mapping[str, str] = os.environ, progress: Progress = print) -> bool:
@@ -131,7 +146,7 @@ def status(user: Mapping[str, str] = os.environ) -> list[Part]:
     if local is None or not (supervisor := Supervisor(local)).answers():
         return []
     states = supervisor.states()
-    health = airflow.client(local).health({name.replace("-", "_"): found.since for name, found in states.items()})
+    health = _health(local, environment.load(local)["components"], states)
     known = {"api-server": "healthy" if health else "no answer", "postgres": health.get("metadatabase", "")}
     known |= {name.replace("_", "-"): found for name, found in health.items()}
     return [Part(name, s.state, s.pid, known.get(name, "")) for name, s in states.items()]
@@ -172,24 +187,26 @@ def _supervised(local: Local, user: Mapping[str, str], extra: Mapping[str, str],
     settings = environment.component_settings(local, user, extra)
     environment.save(local, settings, environment.owner_settings(local, user))
     ours = environment.process_settings(local, user) | {"NIGHTCAST_STATE": str(local.folder)}
-    text = configuration(local, _kept(place_of(local, user)))
+    text = configuration(local, _kept(place_of(local, user), settings))
     Supervisor(local).start(text, environment.inherited(user) | ours)
     started_with.write_text(_fingerprint(local, user, extra))
     return local
 
 
-def _kept(place: Place) -> list[Kept]:
+def _kept(place: Place, settings: Mapping[str, str]) -> list[Kept]:
     command = (sys.executable, "-m", "nightcast.local.component")
-    parts = [part for part in COMPONENTS.values() if place.embedded or part.name != "postgres"]
+    names = (("postgres",) if place.embedded else ()) + airflow_parts(settings)
+    parts = [part for part in COMPONENTS.values() if part.name in names]
     return [Kept(part.name, (*command, part.name), part.rank, part.drain) for part in parts]
 
 
 def _fingerprint(local: Local, user: Mapping[str, str], extra: Mapping[str, str]) -> str:
     """What running components depend on: their settings and the installed packages."""
-    settings = environment.component_settings(local, user, extra) | environment.owner_settings(local, user)
+    components = environment.component_settings(local, user, extra)
+    settings = components | environment.owner_settings(local, user)
     ours = {name: value for name, value in settings.items() if name.startswith(("NIGHTCAST_", "AIRFLOW", "OMP_"))}
     parts = [
-        configuration(local, _kept(place_of(local, user))),
+        configuration(local, _kept(place_of(local, user), components)),
         repr(sorted(ours.items())),
         (local.checkout / "requirements.txt").read_text(),
     ]
@@ -219,7 +236,7 @@ def _start_embedded(local: Local) -> str:
 
 def _stop_all(supervisor: Supervisor, progress: Progress) -> None:
     """Stop in the order in which the parts need each other, then the supervisor."""
-    for names in (("scheduler",), ("triggerer", "dag-processor", "api-server"), ("postgres",)):
+    for names in (("scheduler",), ("worker",), ("triggerer", "dag-processor", "api-server"), ("postgres",)):
         for name in names:
             supervisor.ask_to_stop(name)
         begun, tell_at = time.monotonic(), 3.0
