@@ -142,7 +142,7 @@ def test_a_column_without_a_value_is_dropped_and_named() -> None:
     dead = replace(calendar, columns=dict(calendar.columns) | {"promotion": np.full(len(calendar.days), np.nan)})
     fitted = recipe.train(cube, dead, make_pipeline(), THROUGH, models.fit, models.predict)
     assert fitted.dropped == ("promotion",)
-    assert fitted.estimator.n_features_in_ == len(fitted.feature_names) - 1
+    assert fitted.estimator.model.n_features_in_ == len(fitted.feature_names) - 1
     rows = rows_at("2024-03-05").rows
     assert np.isfinite(score(fitted, rows.x, rows.scale, models.predict).mean).all()
 

@@ -36,6 +36,7 @@ HOMES = {  # library -> where alone it is imported
     "great_expectations": {"checks"},
     "holidays": {"demo"},
     "kombu": {"local"},
+    "lightgbm": {"models"},
     "psutil": {"local"},
     "psycopg2": {"store", "source", "local", "demo"},
     "pydantic": {"spec"},

@@ -156,7 +156,7 @@ CASES = {
     "model family": (
         "family: hist_gradient_boosting",
         "family: xgboost",
-        "LINE: at model.family: found unknown family 'xgboost'; expected hist_gradient_boosting",
+        "LINE: at model.family: found unknown family 'xgboost'; expected hist_gradient_boosting or lightgbm",
     ),
     "model parameter": (
         "max_iter: 100",

@@ -8,22 +8,6 @@ from typing import Any
 
 from nightcast.domain.contract import FORBID_UNKNOWN
 
-# What a spec may set, per family. Left out on purpose: what would make a fit depend on row order or chance (early
-# stopping, the random state), and categories, whose bit sets the check of a bundle's trees does not know.
-FAMILIES = {
-    "hist_gradient_boosting": (
-        "loss",
-        "learning_rate",
-        "max_iter",
-        "max_leaf_nodes",
-        "max_depth",
-        "min_samples_leaf",
-        "l2_regularization",
-        "max_features",
-        "max_bins",
-    )
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
@@ -79,7 +63,7 @@ class Model:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    family: str  # hist_gradient_boosting
+    family: str  # one of domain.families.FAMILIES
     parameters: Mapping[str, Any]
     scale: Scale
     cap: float | None = None  # training labels are cut at cap * max(blend, 1); never when scoring

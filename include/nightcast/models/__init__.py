@@ -1,4 +1,4 @@
-"""SCIKIT-LEARN and skops: builds, seals and opens models. No other room imports them.
+"""SCIKIT-LEARN, skops and LightGBM: builds, seals and opens models. No other room imports them.
 
 The libraries are imported when a function is first asked for: most steps only want to know the environment.
 """
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nightcast.models.archive import profiles_of
     from nightcast.models.bundle import Opened, open_bundle, seal
-    from nightcast.models.estimator import fit, predict
+    from nightcast.models.families import fit, predict
     from nightcast.models.machine import environment
 
 __all__ = ["Opened", "environment", "fit", "open_bundle", "predict", "profiles_of", "seal"]
-_WHERE = {"profiles_of": "archive", "environment": "machine", "fit": "estimator", "predict": "estimator"}
+_WHERE = {"profiles_of": "archive", "environment": "machine", "fit": "families", "predict": "families"}
 
 
 def __getattr__(name: str) -> Any:

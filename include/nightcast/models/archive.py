@@ -9,11 +9,13 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nightcast.domain.team_file import one_of
 from nightcast.errors import BundleRejected
+from nightcast.models.families import MEMBERS
 
 MAX_BYTES = 256 << 20  # of a bundle; one with 100 trees has less than one MiB
 MAX_SCHEMA_BYTES = 32 << 20
-MANIFEST, MODEL, PROFILES = "manifest.json", "model.skops", "profiles.json"
+MANIFEST, PROFILES = "manifest.json", "profiles.json"
 DO = "Do not use this file; train a new version, or restore the registered object"
 
 
@@ -23,7 +25,7 @@ def digest(data: bytes) -> str:
 
 
 def bundle_members(data: bytes, expected_digest: str) -> dict[str, bytes]:
-    """The three members of the registered bundle.
+    """The three members of the registered bundle: manifest, profiles, and the model under the name of its family.
 
     Raises:
         BundleRejected: other bytes than the registered ones, too many of them, or other members.
@@ -33,11 +35,19 @@ def bundle_members(data: bytes, expected_digest: str) -> dict[str, bytes]:
         raise BundleRejected(f"the bundle has the digest {found}; expected {expected_digest}. {DO}")
     if len(data) > MAX_BYTES:
         raise BundleRejected(f"the bundle has {len(data)} bytes; expected at most {MAX_BYTES}. {DO}")
-    inside = members(data, "the bundle", lambda n: n in (MANIFEST, MODEL, PROFILES))
-    missing = {MANIFEST, MODEL, PROFILES} - set(inside)
-    if missing:
-        raise BundleRejected(f"the bundle lacks {', '.join(sorted(missing))}; expected all three members. {DO}")
+    inside = members(data, "the bundle", lambda n: n in (MANIFEST, PROFILES, *MEMBERS))
+    lacking = sorted({MANIFEST, PROFILES} - set(inside))
+    if lacking:
+        raise BundleRejected(f"the bundle lacks {', '.join(lacking)}; expected all three members. {DO}")
+    if len(inside) != 3:
+        found = ", ".join(sorted(set(inside) & set(MEMBERS))) or "none"
+        raise BundleRejected(f"the bundle has as its model {found}; expected one of {one_of(sorted(MEMBERS))}. {DO}")
     return inside
+
+
+def family_in(inside: Mapping[str, bytes]) -> str:
+    """The family of the model among the members of a bundle."""
+    return next(MEMBERS[name] for name in inside if name in MEMBERS)
 
 
 def profiles_of(data: bytes, expected_digest: str) -> Mapping[str, Any]:

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-import skops.io
-
 SCHEMA = "schema.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can hold
 
@@ -28,11 +26,6 @@ def stored_zip(members: Mapping[str, bytes]) -> bytes:
             entry.create_system, entry.external_attr = 3, 0o600 << 16  # as Unix, whatever system writes
             archive.writestr(entry, data)
     return out.getvalue()
-
-
-def dump(estimator: Any) -> bytes:
-    """The estimator as a canonical skops file, which plain skops opens."""
-    return canonical(skops.io.dumps(estimator))
 
 
 def canonical(dumped: bytes) -> bytes:

@@ -7,11 +7,16 @@ from importlib.metadata import version
 
 import numpy as np
 
+from nightcast.models.families import versions
+
+DEFAULT = "hist_gradient_boosting"
 CPU = "cpu"  # the one entry that says where, not with what
 
 
-def environment() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide a prediction, and the processor's class.
+def environment(family: str = DEFAULT) -> dict[str, str]:
+    """Versions of Python and of the libraries that decide a prediction of a family, and the processor's class.
+
+    Those of the default family are always there; another's are named beside them, where they are installed.
 
     Predictions are promised to be equal to the byte where all of these are equal. The class is the architecture with
     the instruction sets that numpy found, because the mathematical functions choose their code by them.
@@ -19,7 +24,9 @@ def environment() -> dict[str, str]:
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "numpy": np.__version__,
-        **{name: version(name) for name in ("scikit-learn", "skops", "pyarrow")},  # without importing them
+        "pyarrow": version("pyarrow"),  # without importing it
+        **versions(DEFAULT),
+        **versions(family),
         CPU: " ".join([platform.machine(), *sorted(np.show_config(mode="dicts")["SIMD Extensions"]["found"])]),
     }
 

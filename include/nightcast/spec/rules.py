@@ -9,8 +9,8 @@ import zoneinfo
 from collections.abc import Iterator
 
 from nightcast.domain.contract import ColumnType, Role
+from nightcast.domain.families import FAMILIES, wrong_parameters
 from nightcast.domain.feature_arguments import LONGEST_WINDOW
-from nightcast.domain.model_spec import FAMILIES
 from nightcast.domain.pipeline import RESERVED_COLUMNS, Measure, Pipeline, quantile_column
 from nightcast.domain.team_file import Path, TeamFile, one_of, shown, unknown
 from nightcast.spec.cron import wrong_cron
@@ -141,9 +141,8 @@ def _model(p: Pipeline) -> _Found:
     if model.family not in FAMILIES:
         yield ("model", "family"), unknown(model.family, FAMILIES, "family")
     else:
-        for name in model.parameters:
-            if name not in FAMILIES[model.family]:
-                yield ("model", "parameters", name), unknown(name, FAMILIES[model.family], "parameter")
+        for name, message in wrong_parameters(model.family, model.parameters):
+            yield ("model", "parameters", name), message
     blend = model.scale.blend
     for window, weight in blend.items():
         if not 1 <= window <= LONGEST_WINDOW or not weight > 0:

@@ -19,7 +19,7 @@ from nightcast.domain.windows import History
 from nightcast.errors import NightRefused
 from nightcast.lake import Lake
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, over
+from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, over, pin_family
 from nightcast.steps.snapshot import load_cube, load_manifest
 from nightcast.store import models as registry
 from nightcast.store import predictions
@@ -46,6 +46,7 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) ->
         with rooms.transaction() as tx:
             predictions.ensure_partition(tx, pipeline, trial.run.origin)
         with committing(trial, rooms) as tx:
+            pin_family(tx, trial, opened.family)
             written = predictions.replace_shard(tx, pipeline, trial.run.run_id, shard, table)
             counts = {"rows": written, "entities": len(np.unique(rows.entity)), "features": rows.x.shape[1]}
             finish(tx, trial, counts=counts, result={"profile": profile, "bundle": opened.digest})

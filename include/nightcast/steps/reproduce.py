@@ -54,7 +54,7 @@ def run(run_id: int, rooms: Rooms, threads: int | None = None, shards: int | Non
         for shard in range(count)
     ]
     table = pa.concat_tables(parts)
-    now = code_pins(rooms)["environment"]
+    now = code_pins(rooms)["environment"] | models.environment(opened.family)
     return Reproduction(
         run_id=run_id,
         rows=table.num_rows,

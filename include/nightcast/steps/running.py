@@ -116,6 +116,13 @@ def finish(
     )
 
 
+def pin_family(tx: Connection, trial: Attempt, family: str) -> None:
+    """Add the libraries of the model's family, as this process has them, to what the run ran on."""
+    environment = dict(trial.run.environment) | models.environment(family)
+    if environment != trial.run.environment:
+        runs.pin(tx, trial.run.run_id, environment=environment)
+
+
 def pinned_folder(run: runs.Run, rooms: Rooms) -> PipelineFolder:
     """The pipeline's folder as it was when the run was opened; the disk may have changed since."""
     if run.spec_digest is None:

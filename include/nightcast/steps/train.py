@@ -9,7 +9,7 @@ from nightcast import models
 from nightcast.domain import recipe
 from nightcast.domain.calendar_view import calendar_view
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import attempt, committing, finish, over
+from nightcast.steps.running import attempt, committing, finish, over, pin_family
 from nightcast.steps.snapshot import load_cube, load_manifest
 
 
@@ -30,5 +30,6 @@ def run(training: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, An
         )
         draft = rooms.lake.put(models.seal(fitted, {}, {}))
         with committing(trial, rooms) as tx:
+            pin_family(tx, trial, trial.folder.pipeline.model.family)
             finish(tx, trial, counts=dict(fitted.metrics), result={"draft": draft})
     return {**training, "draft": draft}
