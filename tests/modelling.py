@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, time
 from functools import cache
 from typing import Any
@@ -75,6 +76,19 @@ MODEL = Model(
     training=Training(origins=14, every_days=7, sample=0.6),
     calibration=Calibration(origins=3, gap_origins=1, level_bins=4, sub_bins=2, sub_bins_of="active_share_units_7"),
 )
+LIGHTGBM = replace(
+    MODEL,
+    family="lightgbm",
+    parameters={
+        "objective": "tweedie",
+        "tweedie_variance_power": 1.3,
+        "num_iterations": 15,
+        "num_leaves": 8,
+        "min_data_in_leaf": 20,
+        "feature_fraction": 0.5,
+    },
+)
+FAMILIES = {model.family: model for model in (MODEL, LIGHTGBM)}
 
 
 def make_pipeline(**changes: Any) -> Pipeline:
@@ -139,7 +153,8 @@ def random_scene(seed: int = 0, entities: int = 40, days: int = 150) -> tuple[Cu
 
 
 @cache
-def trained() -> Fitted:
+def trained(family: str = MODEL.family) -> Fitted:
     """A recipe fitted by the real estimator on a random scene."""
     cube, calendar = random_scene()
-    return recipe.train(cube, calendar, make_pipeline(), date(2024, 5, 20), models.fit, models.predict)
+    pipeline = make_pipeline(model=FAMILIES[family])
+    return recipe.train(cube, calendar, pipeline, date(2024, 5, 20), models.fit, models.predict)

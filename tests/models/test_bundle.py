@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import skops.io
 
-from modelling import make_pipeline, trained
+from modelling import FAMILIES, make_pipeline, trained
 from nightcast import models
 from nightcast.domain.forecast import check_fits, score
 from nightcast.models.archive import digest
@@ -32,13 +32,17 @@ from modelling import trained
 from nightcast import models
 from nightcast.models.archive import digest
 unrelated = [object() for _ in range({ballast})]  # moves every address
-print(digest(models.seal(trained(), {about!r}, {profiles!r})))
+print(digest(models.seal(trained({family!r}), {about!r}, {profiles!r})))
 """
 
 
+of_each_family = pytest.mark.parametrize("family", FAMILIES)
+
+
+@of_each_family
 @pytest.mark.parametrize(("threads", "ballast"), [(1, 10), (2, 100_000)])
-def test_another_process_makes_the_same_bytes(repository: Path, threads: int, ballast: int) -> None:
-    code = TRAIN_ELSEWHERE.format(ballast=ballast, about=ABOUT, profiles=PROFILES)
+def test_another_process_makes_the_same_bytes(repository: Path, family: str, threads: int, ballast: int) -> None:
+    code = TRAIN_ELSEWHERE.format(family=family, ballast=ballast, about=ABOUT, profiles=PROFILES)
     search = os.pathsep.join([str(repository / "include"), str(repository / "tests")])
     environment = os.environ | {
         "PYTHONPATH": search,
@@ -46,14 +50,15 @@ def test_another_process_makes_the_same_bytes(repository: Path, threads: int, ba
         "PYTHONHASHSEED": str(threads),
     }
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == digest(models.seal(trained(), ABOUT, PROFILES))
+    assert done.stdout.strip() == digest(models.seal(trained(family), ABOUT, PROFILES))
 
 
-def test_an_opened_bundle_forecasts_to_the_bit_what_the_trained_model_did() -> None:
-    fitted = trained()
+@of_each_family
+def test_an_opened_bundle_forecasts_to_the_bit_what_the_trained_model_did(family: str) -> None:
+    fitted = trained(family)
     data = models.seal(fitted, ABOUT, PROFILES)
     opened = models.open_bundle(data, digest(data))
-    assert opened.about == ABOUT
+    assert (opened.about, opened.family) == (ABOUT, family)
     assert opened.profiles == PROFILES
     assert opened.differences == ()
     assert opened.digest == digest(data)
@@ -66,8 +71,9 @@ def test_an_opened_bundle_forecasts_to_the_bit_what_the_trained_model_did() -> N
     np.testing.assert_array_equal(one.quantiles, other.quantiles)
 
 
-def test_an_opened_bundle_seals_to_the_same_bytes() -> None:
-    data = models.seal(trained(), ABOUT, PROFILES)
+@of_each_family
+def test_an_opened_bundle_seals_to_the_same_bytes(family: str) -> None:
+    data = models.seal(trained(family), ABOUT, PROFILES)
     opened = models.open_bundle(data, digest(data))
     assert models.seal(opened.fitted, opened.about, opened.profiles) == data
 
@@ -86,11 +92,13 @@ def test_the_raw_dump_would_not_have_been_reproducible() -> None:
     assert skops.io.dumps(trained().estimator.model) != dump(trained().estimator.model)
 
 
-def test_a_bundle_holds_no_clock_and_no_host() -> None:
-    data = models.seal(trained(), ABOUT, PROFILES)
+@pytest.mark.parametrize(("family", "member"), [("hist_gradient_boosting", "model.skops"), ("lightgbm", "model.txt")])
+def test_a_bundle_holds_no_clock_and_no_host(family: str, member: str) -> None:
+    data = models.seal(trained(family), ABOUT, PROFILES)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert archive.namelist() == ["manifest.json", "model.skops", "profiles.json"]
+        assert archive.namelist() == ["manifest.json", member, "profiles.json"]
         assert {e.date_time for e in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         manifest: dict[str, Any] = json.loads(archive.read("manifest.json"))
     assert set(manifest) == {"format", "environment", "recipe", "about"}
     assert "cpu" not in manifest["environment"]
+    assert ("lightgbm" in manifest["environment"]) == (family == "lightgbm")
