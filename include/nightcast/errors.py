@@ -10,7 +10,7 @@
         ├── TablesDoNotFit         run `nightcast db apply`
         ├── SettingMissing         set an environment variable
         ├── NightStopped           a gate judged the night bad: look at the checks
-        ├── SourceMismatch         correct extract.sql or the declared columns: they do not fit the source
+        ├── SourceMismatch         correct the extract or the declared columns: they do not fit the source
         ├── SourceNotFresh         ask the source's owner for the missing day
         ├── CalendarTooShort       extend the calendar
         ├── NoLiveModel            train one
@@ -83,7 +83,7 @@ class NightStopped(Permanent):
 
 
 class SourceMismatch(Permanent):
-    """What the SQL delivers does not fit what is declared, or the source refuses the SQL."""
+    """What the SQL or the files deliver does not fit what is declared, or the source refuses the SQL."""
 
 
 class SourceNotFresh(Permanent):

@@ -75,8 +75,8 @@ class Settings:
         value = self._environment.get(name) or (self.source_of(connection) if self.source_of else None)
         if not value:
             raise SettingMissing(
-                f"source connection {connection!r} is unknown; expected the variable {name} (an SQLAlchemy URL) "
-                f"or an Airflow Connection with the id {connection!r}"
+                f"source connection {connection!r} is unknown; expected the variable {name} (an SQLAlchemy URL, "
+                f"or for files a folder or an fsspec URL) or an Airflow Connection with the id {connection!r}"
             )
         return value
 

@@ -32,7 +32,7 @@ HOMES = {  # library -> where alone it is imported
     "alembic": {"store"},
     "celery": {"local"},
     "fastapi": {"web", "plugins"},
-    "fsspec": {"lake"},
+    "fsspec": {"lake", "source"},
     "great_expectations": {"checks"},
     "holidays": {"demo"},
     "kombu": {"local"},

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nightcast import spec
+from nightcast.domain.contract import FileFormat, Files
 from nightcast.domain.features import Ratio
 from nightcast.domain.manifest import digest_json
 from nightcast.errors import SpecError
@@ -86,12 +87,75 @@ def test_a_folder_must_be_named_so_that_tables_can_be(root: Path, name: str) -> 
     assert problems_of(root, name)[0].startswith(f"{name}: is the folder's name; expected a lower-case word")
 
 
-@pytest.mark.parametrize("name", ["pipeline.yaml", "extract.sql", "expectations.yaml"])
+@pytest.mark.parametrize("name", ["pipeline.yaml", "expectations.yaml"])
 def test_a_missing_and_an_empty_file_are_named(root: Path, name: str) -> None:
     (root / "daily_demand" / name).write_text(" \n")
     assert f"{name}:1: is empty; expected its text" in problems_of(root)
     (root / "daily_demand" / name).unlink()
     assert f"{name}:1: is missing; expected it beside pipeline.yaml" in problems_of(root)
+
+
+def test_rows_come_from_sql_or_from_files_and_never_from_both(root: Path) -> None:
+    folder = root / "daily_demand"
+    texts = {name: (folder / name).read_text() for name in ("extract.sql", "calendar.sql")}
+    (folder / "extract.sql").unlink()
+    assert problems_of(root) == ["extract.sql:1: is missing; expected it beside pipeline.yaml, or source.files in it"]
+    spec_ = (folder / "pipeline.yaml").read_text()
+    (folder / "pipeline.yaml").write_text(spec_.replace("  late_arrival: 3", "  files: {path: '*.parquet'}"))
+    no_sql = "found beside source.files; expected no SQL, files answer none"
+    assert problems_of(root) == [f"calendar.sql:1: {no_sql}"]
+    (folder / "extract.sql").write_text(texts["extract.sql"])
+    assert problems_of(root) == [f"extract.sql:1: {no_sql}", f"calendar.sql:1: {no_sql}"]
+    (folder / "extract.sql").unlink()
+    (folder / "pipeline.yaml").write_text(spec_.replace("  late_arrival: 3", "  files:"))
+    assert "extract.sql:1: is missing" in problems_of(root)[0]
+
+
+def test_a_pipeline_of_files_is_typed(repository: Path) -> None:
+    folder = spec.load_folder(repository / "tests/pipelines/meter_load")
+    assert folder.extract_sql is None
+    assert folder.pipeline.source.files == Files(path="readings/day={day}/*.parquet", format=FileFormat.PARQUET)
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("/readings/*.parquet", "it must lie below the connection's URL"),
+        ("readings/../../other/*", "it must lie below the connection's URL"),
+        ("s3://bucket/*", "it must lie below the connection's URL"),
+        (" ", "it must lie below the connection's URL"),
+        ("day={day", "its braces do not close"),
+        ("day={date}/*", "its braces may hold day, or day with a form of %Y, %m, %d, %j, %G and %V"),
+        ("day={}/*", "its braces may hold day"),
+        ("day={day!r}/*", "its braces may hold day"),
+        ("day={day.year}/*", "its braces may hold day"),
+        ("day={day:%H}/*", "its braces may hold day"),
+        ("{{day}}/*", "its braces may hold day"),
+    ],
+)
+def test_a_path_of_files_that_cannot_be_is_named(repository: Path, path: str, wrong: str) -> None:
+    files = dict(spec.load_folder(repository / "tests/pipelines/meter_load").files)
+    files["pipeline.yaml"] = files["pipeline.yaml"].replace("readings/day={day}/*.parquet", path)
+    with pytest.raises(SpecError) as caught:
+        spec.from_files("meter_load", files)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"pipeline.yaml:10: at source.files.path: path is {path!r}: {wrong}")
+    assert problem.endswith("expected one such as readings/day={day}/*.parquet")
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("formt: csv", "files.formt: found unknown key 'formt'; did you mean 'format'? expected format or path"),
+        ("format: orc", "files.format: found unknown value 'orc'; expected csv or parquet"),
+    ],
+)
+def test_a_mistake_in_files_is_named(repository: Path, more: str, problem: str) -> None:
+    files = dict(spec.load_folder(repository / "tests/pipelines/meter_load").files)
+    files["pipeline.yaml"] = files["pipeline.yaml"].replace('*.parquet"}', f'*.parquet", {more}}}')
+    with pytest.raises(SpecError) as caught:
+        spec.from_files("meter_load", files)
+    assert caught.value.problems == [f"pipeline.yaml:10: at source.{problem}"]
 
 
 def test_team_code_is_refused_for_now(root: Path) -> None:

@@ -19,7 +19,7 @@ CASES = {
         "late_arrival: 3",
         "late_arival: 3",
         "LINE: at source.late_arival: found unknown key 'late_arival'; did you mean 'late_arrival'? expected columns, "
-        "connection, deadline, duplicates, late_arrival or quarantine",
+        "connection, deadline, duplicates, files, late_arrival or quarantine",
     ),
     "unknown key deep in a feature": (
         "{of: units, cap: 400}",
@@ -214,6 +214,12 @@ CASES = {
         "LINE: at source.columns.Free-Goods: found the name 'Free-Goods'; expected a lower-case word of "
         "letters, digits and "
         "underscores, at most 51",
+    ),
+    "target of fractions": (
+        "target: units",
+        "target: revenue",
+        "LINE: at forecast.target: found revenue, the sum of amount, of type decimal; expected a measure of whole "
+        "numbers. Extract amount in its smallest unit (cents, watt-hours) as an integer",
     ),
     "version of deliveries that is text": (
         "version: delivery",

@@ -1,9 +1,12 @@
-"""The contract between a source and the engine: which columns, of which type, playing which part."""
+"""The contract between a source and the engine: which columns, of which type, playing which part; and which files."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
+from string import Formatter
 
 FORBID_UNKNOWN = {"extra": "forbid"}  # read by pydantic in the spec room; plain data here
 
@@ -32,7 +35,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One declared column of `extract.sql`. Columns that are not declared never leave the source."""
+    """One declared column of the source. Columns that are not declared never leave it."""
 
     __pydantic_config__ = FORBID_UNKNOWN
 
@@ -52,3 +55,57 @@ class Column:
             raise ValueError(f"the time column is a {self.type}; expected date or timestamp")
         if self.role is Role.KEY and self.type not in (ColumnType.STRING, ColumnType.INTEGER):
             raise ValueError(f"a key column is a {self.type}; expected string or integer")
+
+
+class FileFormat(StrEnum):
+    """Forms of files that can be read."""
+
+    PARQUET = "parquet"
+    CSV = "csv"  # UTF-8 with a header line, commas; nothing between two commas is null, "" is the empty text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """Files in the place of `extract.sql`: those below the connection's URL whose path fits `path`.
+
+    `*` stands for any part of a name and `**` for any folders; `{day}` stands for the event day (2011-10-24) and
+    `{day:%Y/%m/%d}` for it in another form, so that only the window's files are looked for. Without `{day}` all files
+    are one data set, of which the rows of the window are taken by the time column. What a folder is called
+    (`station=12`) is a column for files that have none of that name. Names that begin with `_` or `.` are passed over.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    path: str
+    format: FileFormat = FileFormat.PARQUET
+
+    def __post_init__(self) -> None:
+        if wrong := _wrong_path(self.path):
+            raise ValueError(f"path is {self.path!r}: {wrong}; expected one such as readings/day={{day}}/*.parquet")
+
+    @property
+    def is_by_day(self) -> bool:
+        """Whether the path of a file says to which days its rows belong."""
+        return "{" in self.path
+
+    def pattern(self, day: date) -> str:
+        """The path of the files of an event day."""
+        return self.path.format(day=day)
+
+
+def _wrong_path(path: str) -> str | None:
+    """What is wrong with a path of files; None where nothing is."""
+    if not path.strip("/ ") or path.startswith("/") or ".." in path.split("/") or "://" in path:
+        return "it must lie below the connection's URL"
+    try:
+        fields = [(name, form, as_) for _, name, form, as_ in Formatter().parse(path) if name is not None]
+    except ValueError:
+        return "its braces do not close"
+    if path.count("{") != len(fields) or any(
+        name != "day" or as_ or not _DAY_FORM.fullmatch(form or "") for name, form, as_ in fields
+    ):
+        return "its braces may hold day, or day with a form of %Y, %m, %d, %j, %G and %V"
+    return None
+
+
+_DAY_FORM = re.compile(r"(?:%[YmdjGV]|[^%{}])*")

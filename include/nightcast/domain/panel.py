@@ -47,7 +47,7 @@ def panel_of_day(accepted: pa.Table, pipeline: Pipeline, day: date) -> pa.Table:
         if accepted[key].null_count:
             raise SourceMismatch(
                 f"key column {key} is null in {accepted[key].null_count} accepted rows of {day}; expected a value in "
-                "each. Leave such rows out in extract.sql, or quarantine them"
+                "each. Leave such rows out of what is extracted, or quarantine them"
             )
     codes, entities = _entities(accepted, pipeline.keys)
     columns = [entities[key] for key in pipeline.keys]

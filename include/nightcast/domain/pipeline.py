@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
 
-from nightcast.domain.contract import FORBID_UNKNOWN, Column, Role
+from nightcast.domain.contract import FORBID_UNKNOWN, Column, Files, Role
 from nightcast.domain.features import FeatureSpec
 from nightcast.domain.model_spec import Model
 from nightcast.domain.monitoring import Monitoring
@@ -79,13 +79,15 @@ class QuarantineLimits:
 class Source:
     """Where rows come from and what they look like.
 
-    `connection` names the setting NIGHTCAST_SOURCE_<CONNECTION> or an Airflow Connection of that id.
+    `connection` names the setting NIGHTCAST_SOURCE_<CONNECTION> or an Airflow Connection of that id. What is read
+    there says `extract.sql`, or `files` where there is no database.
     """
 
     __pydantic_config__ = FORBID_UNKNOWN
 
     connection: str
     columns: Mapping[str, Column]
+    files: Files | None = None
     late_arrival: int = 0  # days before the origin's window that are pulled again each night
     deadline: time = time(6, 0)  # local time on the day after the origin: not there by then stops the night
     duplicates: Duplicates | None = None
@@ -252,9 +254,9 @@ class PipelineFolder:
     digest: str
 
     @property
-    def extract_sql(self) -> str:
-        """The one SELECT with :window_start and :window_end."""
-        return self.files["extract.sql"]
+    def extract_sql(self) -> str | None:
+        """The one SELECT with :window_start and :window_end; None where `source.files` says what is read."""
+        return self.files.get("extract.sql")
 
     @property
     def calendar_sql(self) -> str | None:

@@ -134,7 +134,7 @@ def split_by_day(table: pa.Table, time_column: str) -> dict[date, pa.Table]:
     if times.null_count:
         raise SourceMismatch(
             f"column {time_column} is null in {times.null_count} of {len(times)} rows; expected a time in each, "
-            "it says to which day a row belongs. Leave such rows out in extract.sql or give them a time"
+            "it says to which day a row belongs. Leave such rows out of what is extracted, or give them a time"
         )
     days = _numpy(_one_chunk(times).cast(pa.date32()).cast(pa.int32()))
     ordered = table

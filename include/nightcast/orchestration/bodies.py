@@ -6,6 +6,7 @@ Steps, and with them the heavy libraries, are imported when a task runs, never w
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import warnings
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
@@ -102,13 +104,22 @@ def task_settings() -> Settings:
 
 
 def connection_url(connection_id: str) -> str | None:
-    """An Airflow Connection as an SQLAlchemy URL, or None where there is none of that id."""
+    """An Airflow Connection as a source's URL, or None where there is none of that id.
+
+    A Connection whose extra holds `url` is a file store: `{"url": "s3://bucket/prefix", …}`, where everything beside
+    it is an option of its file system. Any other is a database's.
+    """
     from airflow.sdk import Connection
 
     try:
-        uri: str = Connection.get(connection_id).get_uri()
+        connection = Connection.get(connection_id)
     except AirflowNotFoundException:
         return None
+    options: dict[str, Any] = dict(connection.extra_dejson)
+    if url := options.pop("url", None):
+        query = urlencode({name: json.dumps(value) for name, value in options.items()})
+        return f"{url}?{query}" if query else str(url)
+    uri: str = connection.get_uri()
     scheme, rest = uri.split("://", 1)
     return f"{'postgresql' if scheme == 'postgres' else scheme}://{rest}"
 

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -24,7 +25,19 @@ _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ISO_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?", re.ASCII)
 
 
-def check_columns(found: Sequence[str], columns: Mapping[str, Column]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Who delivered rows, for messages: what it is called, and where to correct what it delivers."""
+
+    name: str
+    place: str
+    repair: str
+
+
+SQL = Sender(name="The SQL", place="extract.sql", repair="Cast or round it in extract.sql")
+
+
+def check_columns(found: Sequence[str], columns: Mapping[str, Column], sender: Sender = SQL) -> None:
     """`SourceMismatch` unless each declared column is there exactly once."""
     times = Counter(found)
     wrong = [
@@ -34,19 +47,19 @@ def check_columns(found: Sequence[str], columns: Mapping[str, Column]) -> None:
     ]
     if wrong:
         raise SourceMismatch(
-            f"{'; '.join(wrong)}. The SQL delivers {', '.join(found)}; expected {', '.join(columns)}. "
-            "Correct extract.sql or source.columns"
+            f"{'; '.join(wrong)}. {sender.name} delivers {', '.join(found) or 'no column'}; expected "
+            f"{', '.join(columns)}. Correct {sender.place} or source.columns"
         )
 
 
-def check_decimals(batch: pa.RecordBatch, columns: Mapping[str, Column]) -> None:
+def check_decimals(batch: pa.RecordBatch, columns: Mapping[str, Column], sender: Sender = SQL) -> None:
     """`SourceMismatch` for a decimal of too many digits: pyarrow checks them before it widens to the scale."""
     for name, column in columns.items():
         if column.type is ColumnType.DECIMAL:
             limit = Decimal(10) ** (DECIMAL_DIGITS - (column.scale or 0))
             for value in pc.min_max(batch[name]).as_py().values():
                 if value is not None and abs(value) >= limit:
-                    raise misfit_of(name, columns, f"found {str(value)!r}")
+                    raise misfit_of(name, columns, f"found {str(value)!r}", sender)
 
 
 class RoundingNeeded(Exception):  # a question to the reader, not an error for the operator
@@ -57,19 +70,22 @@ class RoundingNeeded(Exception):  # a question to the reader, not an error for t
         super().__init__(column)
 
 
-def misfit(problem: str, columns: Mapping[str, Column]) -> Exception:
-    """What to raise for a value that pyarrow could not read as its column's type; `problem` is what it said."""
+def misfit(problem: str, columns: Mapping[str, Column], order: Sequence[str], sender: Sender = SQL) -> Exception:
+    """What to raise for a value that pyarrow could not read as its column's type; `problem` is what it said.
+
+    `order` is that of the columns in the text.
+    """
     numbered = re.search(r"CSV column #(\d+): (?:Row #\d+: )?(.*)", problem, re.DOTALL)
     if numbered is None:
-        return SourceMismatch(f"what the source sent cannot be read: {problem}")
-    name = list(columns)[int(numbered[1])]
+        return SourceMismatch(f"what the source sent cannot be read: {problem}. Correct {sender.place}")
+    name = order[int(numbered[1])]
     if "data loss" in numbered[2]:
         return RoundingNeeded(name)
     quoted = re.findall(r"'([^']*)'", numbered[2])
-    return misfit_of(name, columns, f"found {quoted[-1]!r}" if quoted else numbered[2])
+    return misfit_of(name, columns, f"found {quoted[-1]!r}" if quoted else numbered[2], sender)
 
 
-def misfit_of(name: str, columns: Mapping[str, Column], found: str) -> SourceMismatch:
+def misfit_of(name: str, columns: Mapping[str, Column], found: str, sender: Sender = SQL) -> SourceMismatch:
     """The error for a value that does not fit its column's declared type."""
     column = columns[name]
     expected = {
@@ -77,12 +93,10 @@ def misfit_of(name: str, columns: Mapping[str, Column], found: str) -> SourceMis
         ColumnType.INTEGER: "integer of 64 bits",
         ColumnType.TIMESTAMP: "timestamp without time zone, at most microseconds",
     }.get(column.type, column.type.value)
-    return SourceMismatch(
-        f"column {name}: {found}; expected {expected}. Cast or round it in extract.sql, or declare it otherwise"
-    )
+    return SourceMismatch(f"column {name}: {found}; expected {expected}. {sender.repair}, or declare it otherwise")
 
 
-def to_arrow(name: str, column: Column, values: Sequence[Any]) -> pa.Array:
+def to_arrow(name: str, column: Column, values: Sequence[Any], sender: Sender = SQL) -> pa.Array:
     """Python values of a driver as an Arrow array of the declared type.
 
     Exact or not at all: text may name a number, a date or a time, but nothing is rounded, cut or shifted.
@@ -92,8 +106,23 @@ def to_arrow(name: str, column: Column, values: Sequence[Any]) -> pa.Array:
         with contextlib.suppress(pa.ArrowInvalid, OverflowError, UnicodeEncodeError):  # said below, with the value
             return pa.array(values, type=arrow_type(column))
     convert = _CONVERT[column.type]
-    converted = [None if v is None else _converted(name, column, v, convert) for v in values]
+    converted = [None if v is None else _converted(name, column, v, convert, sender) for v in values]
     return pa.array(converted, type=arrow_type(column))
+
+
+def from_arrow(name: str, column: Column, values: pa.Array, sender: Sender) -> pa.Array:
+    """Arrow values of any type as the declared one, by the rules of `to_arrow`; in bulk where no value can change."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    wanted = arrow_type(column)
+    if values.type == wanted:
+        return values
+    if _IN_BULK[column.type](values.type):
+        with contextlib.suppress(pa.ArrowInvalid):  # said below, with the value
+            if pa.types.is_decimal(wanted) and pa.types.is_integer(values.type):
+                values = values.cast(pa.decimal128(38, column.scale))  # room for all integers
+            return values.cast(wanted)
+    return to_arrow(name, column, values.to_pylist(), sender)
 
 
 def without_password(error: BaseException, address: sa.URL) -> str:
@@ -102,11 +131,11 @@ def without_password(error: BaseException, address: sa.URL) -> str:
     return text.replace(str(address.password), "***") if address.password else text
 
 
-def _converted(name: str, column: Column, value: Any, convert: Callable[[Any, Column], Any]) -> Any:
+def _converted(name: str, column: Column, value: Any, convert: Callable[[Any, Column], Any], sender: Sender) -> Any:
     try:
         return convert(value, column)
     except (ValueError, TypeError, ArithmeticError, LookupError):
-        raise misfit_of(name, {name: column}, f"found {value!r} ({type(value).__name__})") from None
+        raise misfit_of(name, {name: column}, f"found {value!r} ({type(value).__name__})", sender) from None
 
 
 def _string(value: Any, _: Column) -> str:
@@ -161,7 +190,7 @@ def _timestamp(value: Any, _: Column) -> datetime:
     if not isinstance(value, date):
         return datetime.fromisoformat(_iso(value, _ISO_TIMESTAMP))
     moment = value if isinstance(value, datetime) else datetime.combine(value, time())
-    if moment.tzinfo is not None:
+    if moment.tzinfo is not None or bool(getattr(moment, "nanosecond", False)):
         raise ValueError
     return moment
 
@@ -181,6 +210,15 @@ _CONVERT: Mapping[ColumnType, Callable[[Any, Column], Any]] = {
     ColumnType.BOOLEAN: _boolean,
     ColumnType.DATE: _date,
     ColumnType.TIMESTAMP: _timestamp,
+}
+_IN_BULK: Mapping[ColumnType, Callable[[pa.DataType], bool]] = {  # Arrow types that are cast exactly or not at all
+    ColumnType.STRING: lambda kind: pa.types.is_large_string(kind) or pa.types.is_integer(kind),
+    ColumnType.INTEGER: pa.types.is_integer,
+    ColumnType.DECIMAL: lambda kind: pa.types.is_decimal(kind) or pa.types.is_integer(kind),
+    ColumnType.FLOAT: lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind),
+    ColumnType.BOOLEAN: lambda _: False,
+    ColumnType.DATE: lambda _: False,
+    ColumnType.TIMESTAMP: lambda kind: pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None),
 }
 _AS_THEY_ARE: Mapping[ColumnType, set[type]] = {  # Python types that need no look at each value
     ColumnType.STRING: {str},

@@ -11,22 +11,14 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 import pyarrow as pa
-import pyarrow.csv
 import sqlalchemy as sa
 from psycopg2 import sql as pg
 from psycopg2.extras import RealDictCursor
 
 from nightcast.domain.contract import Column
-from nightcast.domain.rows import arrow_schema
 from nightcast.errors import SourceMismatch, SourceUnavailable
-from nightcast.source.conversion import (
-    RoundingNeeded,
-    check_columns,
-    check_decimals,
-    misfit,
-    misfit_of,
-    without_password,
-)
+from nightcast.source import csv_text
+from nightcast.source.conversion import RoundingNeeded, check_columns, misfit_of, without_password
 from nightcast.source.parameters import Piece, render
 
 Connection = psycopg2.extensions.connection
@@ -125,30 +117,11 @@ def _too_precise(address: sa.URL, inner: pg.SQL, name: str, columns: Mapping[str
 
 
 def _batches(stream: _Stream, columns: Mapping[str, Column], block_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Parse the stream. COPY writes NULL as nothing and an empty text as "", and that is how they are told apart."""
-    schema = arrow_schema(columns)
-    convert = pyarrow.csv.ConvertOptions(
-        column_types=schema,
-        null_values=[""],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-        true_values=["t", "true", "1"],
-        false_values=["f", "false", "0"],
-    )
     try:
-        reader = pyarrow.csv.open_csv(
-            stream.source,
-            read_options=pyarrow.csv.ReadOptions(block_size=block_bytes, use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
-            convert_options=convert,
-        )
-        for batch in reader:
-            if batch.num_rows:
-                check_decimals(batch, columns)
-                yield batch.cast(schema)
-    except pa.ArrowInvalid as error:
+        yield from csv_text.batches(stream.source, columns, list(columns), block_bytes)
+    except (SourceMismatch, RoundingNeeded):
         stream.check()  # where the source failed, what is wrong with the text is only an effect
-        raise misfit(str(error), columns) from None
+        raise
     stream.check()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nightcast.domain.manifest import digest_json
 from nightcast.domain.pipeline import PipelineFolder
@@ -15,8 +16,10 @@ from nightcast.spec.rules import broken_rules
 from nightcast.spec.validation import validate
 
 PIPELINE, EXPECTATIONS = "pipeline.yaml", "expectations.yaml"
-REQUIRED = (PIPELINE, "extract.sql", EXPECTATIONS)
-OPTIONAL = ("calendar.sql", "freshness.sql")
+EXTRACT = "extract.sql"
+REQUIRED = (PIPELINE, EXPECTATIONS)
+ASKED_OF_A_DATABASE = (EXTRACT, "calendar.sql", "freshness.sql")
+KNOWN = (*REQUIRED, *ASKED_OF_A_DATABASE)
 SECTIONS = ("contract", "rows", "signals", "predictions")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -54,7 +57,7 @@ def load_folder(path: Path) -> PipelineFolder:
         )
     files: dict[str, str] = {}
     problems = []
-    for name in (*REQUIRED, *OPTIONAL):
+    for name in KNOWN:
         try:
             files[name] = (path / name).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -82,6 +85,7 @@ def from_files(name: str, files: Mapping[str, str]) -> PipelineFolder:
         read, mistakes = read_yaml(files[PIPELINE], PIPELINE)
         pipeline, found = validate(name, read) if not mistakes else (None, mistakes)
         problems += found or broken_rules(pipeline, read, "calendar.sql" in files)
+        problems += _wrong_extract(files, _reads_files(read.value))
     if files.get(EXPECTATIONS, "").strip():
         problems += _wrong_expectations(files[EXPECTATIONS])
     if problems or pipeline is None:
@@ -99,11 +103,28 @@ def _wrong_name(name: str) -> list[str]:
 
 
 def _wrong_files(files: Mapping[str, str]) -> list[str]:
-    known = (*REQUIRED, *OPTIONAL)
-    problems = [f"{name}:1: {unknown(name, known, 'file')}" for name in files if name not in known]
+    problems = [f"{name}:1: {unknown(name, KNOWN, 'file')}" for name in files if name not in KNOWN]
     problems += [f"{name}:1: is missing; expected it beside {PIPELINE}" for name in REQUIRED if name not in files]
     problems += [f"{name}:1: is empty; expected its text" for name, text in files.items() if not text.strip()]
     return problems
+
+
+def _reads_files(value: Any) -> bool:
+    source = value.get("source") if isinstance(value, dict) else None
+    return isinstance(source, dict) and source.get("files") is not None
+
+
+def _wrong_extract(files: Mapping[str, str], reads_files: bool) -> list[str]:
+    """Rows come from a database or from files, never from both."""
+    if not reads_files and EXTRACT not in files:
+        return [f"{EXTRACT}:1: is missing; expected it beside {PIPELINE}, or source.files in it"]
+    if not reads_files:
+        return []
+    return [
+        f"{name}:1: found beside source.files; expected no SQL, files answer none"
+        for name in ASKED_OF_A_DATABASE
+        if name in files
+    ]
 
 
 def _wrong_expectations(text: str) -> list[str]:

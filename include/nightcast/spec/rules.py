@@ -32,6 +32,7 @@ def broken_rules(pipeline: Pipeline | None, read: TeamFile, has_calendar: bool) 
         *_schedule(pipeline),
         *_names(pipeline),
         *_measures(pipeline),
+        *_target(pipeline),
         *_calendar(pipeline, has_calendar),
         *feature_problems(pipeline),
         *_model(pipeline),
@@ -114,6 +115,17 @@ def _measures(p: Pipeline) -> _Found:
             found = p.source.columns[measure.sum].type
             yield ("measures", name, "sum"), f"found {measure.sum}, of type {found}; expected {one_of(_SUMMED)}"
         yield from _where(p, name, measure)
+
+
+def _target(p: Pipeline) -> _Found:
+    """Forecasts and actuals are in units of the panel, which holds decimals as counts of their smallest unit."""
+    summed = p.measures[p.forecast.target].sum
+    if summed is not None and p.source.columns[summed].type is ColumnType.DECIMAL:
+        yield (
+            ("forecast", "target"),
+            f"found {p.forecast.target}, the sum of {summed}, of type decimal; expected a measure of whole numbers. "
+            f"Extract {summed} in its smallest unit (cents, watt-hours) as an integer",
+        )
 
 
 def _where(p: Pipeline, name: str, measure: Measure) -> _Found:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
+
+import pyarrow as pa
 
 from nightcast import source
 from nightcast.domain.night import RunKind, Window
@@ -43,11 +45,17 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
 def pull(folder: PipelineFolder, window: Window, rooms: Rooms) -> dict[date, StoredDay]:
     """All rows of a window, in the lake: event day -> object. Days without rows are not in it."""
     pipeline = folder.pipeline
-    values = {"window_start": window.start, "window_end": window.end + timedelta(days=1)}
-    url = rooms.settings.source_url(pipeline.source.connection)
-    return write_days(
-        rooms.lake, source.read(url, folder.extract_sql, values, pipeline.source.columns), pipeline.source
-    )
+    return write_days(rooms.lake, rows_of(folder, window, rooms), pipeline.source)
+
+
+def rows_of(folder: PipelineFolder, window: Window, rooms: Rooms) -> Iterator[pa.RecordBatch]:
+    """The rows of a window as the source delivers them: of the team's SQL, or of its files."""
+    declared, end = folder.pipeline.source, window.end + timedelta(days=1)
+    url = rooms.settings.source_url(declared.connection)
+    if declared.files is not None:
+        return source.read_files(url, declared.files, window.start, end, declared.columns)
+    values = {"window_start": window.start, "window_end": end}
+    return source.read(url, str(folder.extract_sql), values, declared.columns)
 
 
 def news(pulled: Mapping[date, StoredDay], known: Mapping[date, intake.Revision]) -> list[Extracted]:

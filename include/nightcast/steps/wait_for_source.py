@@ -8,9 +8,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from nightcast import source
+from nightcast.domain.night import Window
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.errors import SourceNotFresh
 from nightcast.steps.calendar import read_calendar
+from nightcast.steps.extract import rows_of
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import attempt, committing, finish, origin_of, over, pinned_folder
 from nightcast.store import runs
@@ -55,15 +57,11 @@ def _last_open_day(folder: PipelineFolder, rooms: Rooms, origin: date) -> date |
 
 def _has_rows(folder: PipelineFolder, rooms: Rooms, day: date) -> bool:
     """Whether `freshness.sql` says so of that day (first column of its first row), or else its first rows arrive."""
-    source_ = folder.pipeline.source
-    values, url = (
-        {"window_start": day, "window_end": day + timedelta(days=1)},
-        rooms.settings.source_url(source_.connection),
-    )
     if freshness := folder.files.get("freshness.sql"):
-        told = source.query(url, freshness, values)
+        values = {"window_start": day, "window_end": day + timedelta(days=1)}
+        told = source.query(rooms.settings.source_url(folder.pipeline.source.connection), freshness, values)
         return bool(told and next(iter(told[0].values())))
-    batches = source.read(url, folder.extract_sql, values, source_.columns)
+    batches = rows_of(folder, Window(start=day, end=day), rooms)
     return any(batch.num_rows for batch in batches)  # a source closes when its iterator is dropped
 
 

@@ -88,7 +88,7 @@ def of(pipeline: Pipeline) -> Tables:
     for key in pipeline.keys:
         if key in RESERVED_COLUMNS or key in quantiles or len(key.encode()) > 63:
             raise TablesDoNotFit(
-                f"key column {key!r} of {name} has a name that Nightcast uses itself; rename it in extract.sql"
+                f"key column {key!r} of {name} has a name that Nightcast uses itself; give it another in the source"
             )
     return Tables(
         pipeline=name,
