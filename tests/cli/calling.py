@@ -8,17 +8,25 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from steps.world import PASSWORDS, World
+from sqlalchemy import make_url
+
+from steps.world import PASSWORDS, Installation
 
 ENGINE = Path(__file__).resolve().parents[2] / "include"
 
 
-def cli(world: World, *arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
+def cli(world: Installation, *arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
     """`nightcast …` on an installation; whatever comes of it, no password is printed."""
     done = call(world.environment | settings, world.folder, *arguments)
-    secrets = {*PASSWORDS.values(), world.server.password, world.retail.reader.split(":")[2].split("@")[0]}
+    secrets = {*PASSWORDS.values(), world.server.password, *source_passwords(world)}
     assert not [s for s in secrets if s in done.stdout + done.stderr]
     return done
+
+
+def source_passwords(world: Installation) -> set[str]:
+    """Of the databases among the sources; files have none."""
+    urls = [make_url(url) for url in world.sources.values() if "://" in url]
+    return {str(url.password) for url in urls if url.password}
 
 
 def call(settings: Mapping[str, str], folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -27,14 +35,14 @@ def call(settings: Mapping[str, str], folder: Path, *arguments: object) -> subpr
     return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
-def good(world: World, *arguments: object) -> list[str]:
+def good(world: Installation, *arguments: object) -> list[str]:
     """The lines that a command prints that must end well."""
     done = cli(world, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
-def bad(world: World, *arguments: object, **settings: str) -> str:
+def bad(world: Installation, *arguments: object, **settings: str) -> str:
     """What a command says that must end with an error of ours: on standard error alone, with a runbook that exists."""
     done = cli(world, *arguments, **settings)
     assert done.returncode == 1, done.stdout

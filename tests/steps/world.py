@@ -1,4 +1,4 @@
-"""A whole installation in small: the excerpt as source, our Postgres, a lake, the real pipeline, its models."""
+"""A whole installation in small: a source, our Postgres, a lake, a pipeline, its models. `World` is the excerpt's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg2 import sql
 
@@ -44,14 +44,16 @@ VOLATILE = {  # when it was, and which run was the last to see it; every other c
 
 
 @dataclass(frozen=True)
-class World:
-    """An installation. `rooms` is what steps are given; the clock stands shortly after each night's schedule."""
+class Installation:
+    """What serves the pipeline `name`. `rooms` is what steps are given; the clock stands shortly after each night's
+    schedule. `sources` maps a connection to its URL."""
 
     server: postgres.Server
     database: str
-    retail: Retail
     folder: Path  # of the pipelines
     lake: Path
+    name: str
+    sources: Mapping[str, str]
 
     @property
     def rooms(self) -> rooms.Rooms:
@@ -64,20 +66,23 @@ class World:
             "NIGHTCAST_OWNER_URL": self.url("nightcast_owner"),
             "NIGHTCAST_LAKE": str(self.lake),
             "NIGHTCAST_PIPELINES": str(self.folder),
-            "NIGHTCAST_SOURCE_RETAIL": self.retail.reader,
             "NIGHTCAST_CODE_COMMIT": "test",
-        }
+        } | {f"NIGHTCAST_SOURCE_{name.upper()}": url for name, url in self.sources.items()}
 
     @property
     def pipeline(self) -> Pipeline:
-        return spec.load_folder(self.folder / PIPELINE).pipeline
+        return spec.load_folder(self.folder / self.name).pipeline
 
     def url(self, role: str) -> str:
         return self.server.url(self.database, role, PASSWORDS[role])
 
     def night(self, origin: date, **request: Any) -> dict[str, Any]:
         """A whole night, as Airflow would run it."""
-        return sequence.run_night(asked(origin, **request), self.rooms, clock_of(origin))
+        return sequence.run_night(self.asked(origin, **request), self.rooms, clock_of(origin))
+
+    def asked(self, origin: date, **request: Any) -> dict[str, Any]:
+        """What `open_run` is asked for."""
+        return asked(origin, pipeline=self.name, **request)
 
     def step(self, name: str, subject: Mapping[str, Any], origin: date, **arguments: Any) -> Any:
         """One step of a night."""
@@ -87,15 +92,15 @@ class World:
 
     def import_days(self, first: date, last: date) -> dict[str, Any]:
         days = {"first": first.isoformat(), "last": last.isoformat()}
-        return import_history.run({"pipeline": PIPELINE, **days}, self.rooms, clock_of(last))
+        return import_history.run({"pipeline": self.name, **days}, self.rooms, clock_of(last))
 
     def train(self, through: date) -> dict[str, Any]:
-        request = {"pipeline": PIPELINE, "trained_through": through.isoformat(), "reason": "test"}
+        request = {"pipeline": self.name, "trained_through": through.isoformat(), "reason": "test"}
         return sequence.run_training(request, self.rooms, clock_of(through))
 
     def promote(self, version: int, effective_from: date) -> None:
         with self.writing() as tx:
-            models.promote(tx, PIPELINE, version, effective_from=effective_from, who="test", why="newer")
+            models.promote(tx, self.name, version, effective_from=effective_from, who="test", why="newer")
 
     def writing(self) -> AbstractContextManager[Connection]:
         return connect.transaction(self.url("nightcast_writer"))
@@ -106,7 +111,7 @@ class World:
 
     def last_run(self, kind: runs.RunKind = runs.RunKind.NIGHT) -> runs.Run:
         with self.writing() as tx:
-            return runs.recent(tx, PIPELINE, kind, 1)[0]
+            return runs.recent(tx, self.name, kind, 1)[0]
 
     def as_analyst(self, statement: str) -> list[dict[str, Any]]:
         with connect.transaction(self.url("analyst")) as tx:
@@ -118,7 +123,7 @@ class World:
 
     def shown(self) -> str:
         """A digest of every published row as analysts read it, provenance and times included."""
-        found = self.as_analyst(f"SELECT h::text AS line FROM forecast.{PIPELINE}_history AS h ORDER BY 1")
+        found = self.as_analyst(f"SELECT h::text AS line FROM forecast.{self.name}_history AS h ORDER BY 1")
         return hashlib.sha256("\n".join(r["line"] for r in found).encode()).hexdigest()
 
     def fingerprint(self, but: Collection[str] = ("run_step",)) -> dict[str, str]:
@@ -129,11 +134,20 @@ class World:
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Change a file of the pipeline's folder as a team would."""
-        path = self.folder / PIPELINE / file
+        path = self.folder / self.name / file
         text = path.read_text()
         assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {file}"
         path.write_text(text.replace(old, new))
 
+
+@dataclass(frozen=True, kw_only=True)
+class World(Installation):
+    """The installation of the excerpt."""
+
+    retail: Retail
+
+
+Some = TypeVar("Some", bound=Installation)
 
 _TABLES = """
 SELECT relname AS name FROM pg_class
@@ -150,9 +164,9 @@ def _digest(tx: Connection, table: str) -> str:
     return f"{found['n']} rows {found['s']}"
 
 
-def asked(origin: date, **request: Any) -> dict[str, Any]:
+def asked(origin: date, *, pipeline: str = PIPELINE, **request: Any) -> dict[str, Any]:
     """What `open_run` is asked for."""
-    return {"pipeline": PIPELINE, "partition_key": origin.isoformat(), **request}
+    return {"pipeline": pipeline, "partition_key": origin.isoformat(), **request}
 
 
 def scheduled(origin: date) -> dict[str, Any]:
@@ -179,11 +193,17 @@ def changed(retail: Retail, do: str, undo: str) -> Iterator[None]:
 @contextmanager
 def prepared(server: postgres.Server, retail: Retail, place: Path) -> Iterator[World]:
     """History imported up to `EARLY`, and a first small model live from then on."""
-    folder = place / "pipelines"
-    shutil.copytree(FOLDERS, folder)
-    made = World(server, f"world_{secrets.token_hex(4)}", retail, folder, place / "lake")
-    roles.create_roles(server.url(), PASSWORDS, database=made.database)
-    migrate.upgrade(made.url("nightcast_owner"))
+    new = Installation(
+        server,
+        f"world_{secrets.token_hex(4)}",
+        place / "pipelines",
+        place / "lake",
+        PIPELINE,
+        {"retail": retail.reader},
+    )
+    made = World(**vars(new), retail=retail)
+    shutil.copytree(FOLDERS, made.folder)
+    empty(made)
     with connect.transaction(made.url("nightcast_owner")) as tx:
         layout.apply(tx, made.pipeline)
     made.import_days(FIRST_DAY, EARLY)
@@ -196,8 +216,14 @@ def prepared(server: postgres.Server, retail: Retail, place: Path) -> Iterator[W
     drop(server, made.database)
 
 
+def empty(made: Installation) -> None:
+    """Its database, with the engine's tables and without any of a pipeline."""
+    roles.create_roles(made.server.url(), PASSWORDS, database=made.database)
+    migrate.upgrade(made.url("nightcast_owner"))
+
+
 @contextmanager
-def copied(world: World, place: Path, *, lake: bool = False) -> Iterator[World]:
+def copied(world: Some, place: Path, *, lake: bool = False) -> Iterator[Some]:
     """A copy with a database and a pipelines' folder of its own. Its lake is shared, where objects never change."""
     name = f"world_{secrets.token_hex(4)}"
     with closing(connect.connect(world.server.url())) as maker:
