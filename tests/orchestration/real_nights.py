@@ -1,6 +1,7 @@
 """Runs nights of the real pipeline with the real steps, in a process of its own, and prints how they ended.
 
-Input: JSON [partition key or null, …] on stdin; output: JSON {nights: [{state, tasks}], connections} on stdout.
+Input: JSON {pipeline, keys: [partition key or null, …], connections: [name, …]} on stdin; output: JSON
+{nights: [{state, tasks}], connections: {name: url}} on stdout.
 """
 
 from __future__ import annotations
@@ -17,19 +18,22 @@ from nightcast.settings import from_environment
 from orchestration.night_runs import give_partition_key, quickly, scenario
 
 
-def night(partition_key: str | None) -> dict[str, Any]:
-    """One run of the pipeline's DAG."""
+def night(pipeline: str, partition_key: str | None) -> dict[str, Any]:
+    """One run of a pipeline's DAG."""
     scenario["partition_key"] = partition_key
     settings = from_environment(os.environ)
-    run = quickly(inference_dag(spec.load_folder(settings.pipelines / "daily_demand"), settings)).test(
-        logical_date=None
-    )
-    tasks = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+    dag = quickly(inference_dag(spec.load_folder(settings.pipelines / pipeline), settings))
+    run = dag.test(logical_date=None)
+    tasks = {
+        ti.task_id + (f"[{ti.map_index}]" if ti.map_index >= 0 else ""): str(ti.state)
+        for ti in run.get_task_instances()
+    }
     return {"state": str(run.state), "tasks": tasks}
 
 
 if __name__ == "__main__":
     give_partition_key()
-    nights = [night(key) for key in json.load(sys.stdin)]
-    connections = {name: connection_url(name) for name in ("shop", "unknown")}
+    asked = json.load(sys.stdin)
+    nights = [night(asked["pipeline"], key) for key in asked["keys"]]
+    connections = {name: connection_url(name) for name in asked["connections"]}
     print("\n=== nights ===\n" + json.dumps({"nights": nights, "connections": connections}))

@@ -30,6 +30,7 @@ BOTH = {"daily_demand_inference", "daily_demand_retraining"}
 
 HERE = ROOT / "tests/orchestration"
 PIPELINES = ROOT / "include/pipelines"
+OTHERS = ROOT / "tests/pipelines"
 WANTED = "_AIRFLOW_PARSING_CONTEXT_DAG_ID"  # what Airflow sets where it parses a file for one task
 
 Facts = dict[str, Any]
@@ -58,6 +59,7 @@ def parses(tmp_path_factory: pytest.TempPathFactory) -> Facts:
         "task": base | {"NIGHTCAST_PIPELINES": two, WANTED: "good_inference"},
         "bad_task": base | {"NIGHTCAST_PIPELINES": two, WANTED: "bad_retraining"},
         "own": base | {"dags": own},
+        "others": base | {"NIGHTCAST_PIPELINES": OTHERS},
         "nowhere": base | {"NIGHTCAST_PIPELINES": own / "nowhere"},
     }
     return parsed(tmp_path_factory.mktemp("parse"), asked, seed=1)
@@ -206,6 +208,23 @@ def test_three_lines_in_a_teams_own_project_are_enough(parses: Facts) -> None:
     found = parses["own"]["dags"]
     assert found.keys() == BOTH
     assert {Path(dag["fileloc"]).name for dag in found.values()} == {"forecasts.py"}
+
+
+def test_other_pipelines_have_their_own_dags(parses: Facts) -> None:
+    found = parses["others"]
+    assert found["import_errors"] == {}
+    names = {"bike_rides": "rebalancing", "meter_load": "grid-operations"}
+    assert found["dags"].keys() == {f"{name}_{kind}" for name in names for kind in ("inference", "retraining")}
+    for name, owner in names.items():
+        night, training = (found["dags"][f"{name}_{kind}"] for kind in ("inference", "retraining"))
+        assert {t: f["downstream"] for t, f in night["tasks"].items()} == NIGHT
+        assert {t: f["downstream"] for t, f in training["tasks"].items()} == TRAINING
+        assert {task["owner"] for task in night["tasks"].values()} == {owner}
+        assert night["tasks"]["publish"]["outlets"] == [f"nightcast://forecast/{name}"]
+        assert night["nights"][0][1] == "2024-06-16"
+    text = found["dags"]["bike_rides_inference"]["doc_md"]
+    assert "| Forecast | `trips` per `station`, `direction` and open day, 7 days ahead |" in text
+    assert "`meters`, files `readings/day={day}/*.parquet`, waited" in found["dags"]["meter_load_inference"]["doc_md"]
 
 
 def test_a_missing_folder_of_pipelines_is_an_import_error(parses: Facts) -> None:

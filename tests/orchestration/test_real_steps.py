@@ -1,19 +1,22 @@
-"""The real steps inside Airflow tasks, on a real database, as far as a pipeline without a source gets."""
+"""The real steps inside Airflow tasks, on a real database: without a source, and a whole night from files."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nightcast import spec
+from nightcast import source, spec
 from nightcast.domain.night import RunState
 from nightcast.store import layout, migrate, runs
 from orchestration.conftest import HERE, ROOT, run_python
+from steps.other_worlds import METERS, NIGHTS
+from steps.world import Installation
 from store.conftest import Memory, bare
 
 __all__ = ["bare"]  # a fixture of the store's tests
@@ -42,7 +45,12 @@ def ended(installed: Memory, airflow_environment: Callable[..., dict[str, str]],
         NIGHTCAST_PIPELINES=str(ROOT / "include/pipelines"),
         AIRFLOW_CONN_SHOP="postgres://reader:word@db.example:5433/shop?sslmode=require",
     )
-    output = run_python([str(HERE / "real_nights.py")], env, json.dumps(["2011-11-01", None]))
+    return nights(env, "daily_demand", ["2011-11-01", None], ["shop", "unknown"])
+
+
+def nights(env: dict[str, str], pipeline: str, keys: list[str | None], connections: list[str]) -> dict[str, Any]:
+    asked = {"pipeline": pipeline, "keys": keys, "connections": connections}
+    output = run_python([str(HERE / "real_nights.py")], env, json.dumps(asked))
     found: dict[str, Any] = json.loads(output.rpartition("=== nights ===\n")[2])
     return found
 
@@ -65,3 +73,32 @@ def test_a_night_without_a_source_fails_and_both_records_say_so(ended: dict[str,
     # Airflow's Connections are sources too, in the form that SQLAlchemy reads.
     url = "postgresql://reader:word@db.example:5433/shop?sslmode=require"
     assert ended["connections"] == {"shop": url, "unknown": None}
+
+
+def test_a_pipeline_of_files_is_published_by_airflow(
+    metered: Installation,
+    copy: Callable[..., Installation],
+    airflow_environment: Callable[..., dict[str, str]],
+) -> None:
+    """Its source is an Airflow Connection, whose extra has the URL and the options of the file system."""
+    served, place = copy(metered), metered.sources["meters"]
+    extra = {"url": place, "auto_mkdir": False, "secret": "12 & 34?"}
+    env = airflow_environment(
+        ROOT / "dags",
+        AIRFLOW_CONN_METERS=json.dumps({"conn_type": "generic", "extra": extra}),
+        **{name: value for name, value in served.environment.items() if name != "NIGHTCAST_SOURCE_METERS"},
+    )
+    found = nights(env, METERS, [str(NIGHTS[2])], ["meters"])
+    (night,) = found["nights"]
+    assert night["state"] == "success", night
+    assert set(night["tasks"].values()) == {"success"}
+    assert {"predict[0]", "predict[1]", "publish", "monitor_accuracy"} <= night["tasks"].keys()
+    run = served.last_run()
+    assert (run.origin, run.state) == (NIGHTS[2], RunState.PUBLISHED)
+    assert found["connections"]["meters"] == place + "?auto_mkdir=false&secret=%2212+%26+34%3F%22"
+    declared = served.pipeline.source
+    assert declared.files is not None
+    read = source.read_files(
+        f"{place}?auto_mkdir=false", declared.files, NIGHTS[2], NIGHTS[2] + timedelta(days=1), declared.columns
+    )
+    assert sum(batch.num_rows for batch in read) == run.pulled

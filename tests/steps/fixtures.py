@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:  # a session that asks for none of these need not import the engine's libraries
     from demo.retail_source import Retail
     from nightcast.local import postgres
-    from steps.world import World
+    from steps.other_worlds import Riding
+    from steps.world import Installation, World
 
 
 @pytest.fixture(scope="session")
@@ -69,15 +70,33 @@ def doubled(early: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield made
 
 
+@pytest.fixture(scope="session")
+def riding(server: postgres.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Riding]:
+    """Trips by station (a number) and direction, from hourly counts in Postgres, after three nights. To read."""
+    from steps.other_worlds import riding
+
+    with riding(server, tmp_path_factory.mktemp("riding")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def metered(server: postgres.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Energy per meter from a folder of Parquet files, after two nights. To read."""
+    from steps.other_worlds import metered
+
+    with metered(server, tmp_path_factory.mktemp("metered")) as made:
+        yield made
+
+
 @pytest.fixture
-def copy(tmp_path: Path) -> Iterator[Callable[..., World]]:
+def copy(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """A function that makes a copy of an installation, of the test's own."""
     from steps.world import copied
 
     with ExitStack() as held:
-        made: list[World] = []
+        made: list[Any] = []
 
-        def make_copy(world: World, *, lake: bool = False) -> World:
+        def make_copy(world: Any, *, lake: bool = False) -> Any:
             place = tmp_path / f"copy{len(made)}"
             made.append(held.enter_context(copied(world, place, lake=lake)))
             return made[-1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nightcast import errors
-from nightcast.domain.pipeline import PipelineFolder, quantile_column
+from nightcast.domain.pipeline import Pipeline, PipelineFolder, quantile_column
 from nightcast.errors import NightcastError, runbook_of
 
 
@@ -81,7 +81,7 @@ def inference_document(folder: PipelineFolder, runbooks: str | None) -> str:
     facts = _facts(folder) | {
         "Runs": f"`{schedule.cron}` ({schedule.timezone})",
         "Readers expect it": f"by {schedule.ready_by:%H:%M}, {schedule.timezone}",
-        "Source": f"`{pipeline.source.connection}`, waited for until {pipeline.source.deadline:%H:%M}",
+        "Source": f"{_source(pipeline)}, waited for until {pipeline.source.deadline:%H:%M}",
         "Late rows": f"{pipeline.source.late_arrival} earlier days are pulled again",
         "Nights too old to run": f"{schedule.catch_up_days} days after their origin",
         "Shards": str(pipeline.shards),
@@ -136,6 +136,11 @@ def _facts(folder: PipelineFolder) -> dict[str, str]:
         "Columns": f"`mean`, {quantiles}",
         "Spec": f"version {pipeline.version}, digest `{folder.digest[:12]}`, folder `pipelines/{pipeline.name}`",
     }
+
+
+def _source(pipeline: Pipeline) -> str:
+    files = pipeline.source.files
+    return f"`{pipeline.source.connection}`" + (f", files `{files.path}`" if files else "")
 
 
 def _table(facts: dict[str, str]) -> str:

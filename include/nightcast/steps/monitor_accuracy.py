@@ -15,6 +15,7 @@ from nightcast.domain.manifest import Manifest
 from nightcast.domain.night import RunState
 from nightcast.domain.panel import Cube, build_cube, wanted_days
 from nightcast.domain.pipeline import Pipeline
+from nightcast.domain.rows import arrow_type
 from nightcast.lake import Lake
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, night_result
@@ -74,7 +75,7 @@ def _actuals(days: Mapping[date, intake.Revision], pipeline: Pipeline, lake: Lak
         columns |= {"event_day": panel["day"], "value": panel[pipeline.forecast.target]}
         parts.append(pa.table(columns).filter(pc.not_equal(columns["value"], 0)))
     if not parts:
-        keys = [pa.field(key, pa.string()) for key in pipeline.keys]
+        keys = [pa.field(key, arrow_type(pipeline.source.columns[key])) for key in pipeline.keys]
         return pa.schema([*keys, *schema]).empty_table()
     return pa.concat_tables(parts)
 
