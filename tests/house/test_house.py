@@ -43,6 +43,7 @@ HOMES = {  # library -> where alone it is imported
     "skops": {"models"},
     "sklearn": {"models"},
     "sqlalchemy": {"source", "store", "local", "demo"},
+    "statsforecast": {"models"},
     "supervisor": {"local"},
     "typer": {"cli", "demo", "local"},
     "yaml": {"spec", "checks"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -44,6 +46,12 @@ def shortened(text: str, most: int) -> str:
 def short(digest: str | None) -> str | None:
     """The beginning of a digest, enough to tell two apart."""
     return digest and digest[:12]
+
+
+def timed() -> Callable[[str], None]:
+    """Tells progress in lines with the elapsed time, on standard error, so that results can be piped."""
+    begun = time.monotonic()
+    return lambda text: print(f"[{time.monotonic() - begun:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
 def _line(values: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

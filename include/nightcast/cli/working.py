@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
-import time
-from collections.abc import Callable
 from datetime import date
 
 import typer
 
-from nightcast.cli.text import table
+from nightcast.cli.text import table, timed
 from nightcast.domain.night import RunMode
 from nightcast.domain.verdict import CheckState
 from nightcast.errors import NotFound
@@ -41,7 +38,7 @@ def reproduce(settings: Settings, run_id: int, threads: int | None, shards: int 
 
 def try_(settings: Settings, pipeline: str, origin: date, clock: Clock) -> None:
     """Print what a night would be with the folder as it is now."""
-    found = trial.run(pipeline, origin, rooms_.build(settings), clock, _progress())
+    found = trial.run(pipeline, origin, rooms_.build(settings), clock, timed())
     said = f"stopped: {found.stopped}" if found.stopped else "would be published"
     print(f"{pipeline} {origin}: {said} (run {found.run.run_id}, nothing was published)")
     told = [c for c in found.checks if c.state is not CheckState.PASS]
@@ -60,7 +57,7 @@ def try_(settings: Settings, pipeline: str, origin: date, clock: Clock) -> None:
 def night(settings: Settings, pipeline: str, origin: date, mode: RunMode, clock: Clock) -> None:
     """Run one night and print how it ended."""
     request = {"pipeline": pipeline, "partition_key": origin.isoformat(), "mode": mode}
-    last = sequence.run_night(request, rooms_.build(settings), clock, _progress())
+    last = sequence.run_night(request, rooms_.build(settings), clock, timed())
     print(f"run {last['run_id']}: {last['state']}" + (f" ({last['why']})" if last.get("why") else ""))
 
 
@@ -80,18 +77,12 @@ def step(settings: Settings, name: str, run_id: int, shard: int, clock: Clock) -
 def import_(settings: Settings, pipeline: str, first: date, last: date, clock: Clock) -> None:
     """Import a history and print what it held."""
     request = {"pipeline": pipeline, "first": first.isoformat(), "last": last.isoformat()}
-    done = import_history.run(request, rooms_.build(settings), clock, _progress())
+    done = import_history.run(request, rooms_.build(settings), clock, timed())
     print(", ".join(f"{name} {value}" for name, value in done.items()))
 
 
 def train(settings: Settings, pipeline: str, through: date | None, reason: str, clock: Clock) -> None:
     """Make a model version."""
     request = {"pipeline": pipeline, "trained_through": through and through.isoformat(), "reason": reason}
-    made = sequence.run_training(request, rooms_.build(settings), clock, _progress())
+    made = sequence.run_training(request, rooms_.build(settings), clock, timed())
     print(f"model version {made['version']} of {pipeline} is {made['state']} (bundle {made['bundle']})")
-
-
-def _progress() -> Callable[[str], None]:
-    """Lines with the elapsed time on standard error, so that results can be piped."""
-    begun = time.monotonic()
-    return lambda text: print(f"[{time.monotonic() - begun:5.1f} s] {text}", file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ values nor the days themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,6 +151,13 @@ class Past:
         at = self._weekday_positions(weekday, occurrences)
         sums: Integers = self._history.values(measure)[np.ix_(self._entities, at)].sum(axis=1)
         return sums / _divisor(len(at))
+
+    def quantiles(self, measure: str, window: int, levels: Sequence[float]) -> Floats:
+        """Empirical quantiles (entities, levels) of the days that count, interpolated linearly between two of them."""
+        values = self._window(measure, window)
+        if not values.shape[1]:
+            return np.full((self.size, len(levels)), np.nan)
+        return np.quantile(values, levels, axis=1).T
 
     def total_mean(self, measure: str, window: int) -> float:
         """Mean total of all entities over the days that count of a window."""

@@ -20,7 +20,7 @@ from nightcast.errors import BundleRejected, ForecastImplausible
 from nightcast.models.archive import DO, MANIFEST, PROFILES, bundle_members, family_in, parse
 from nightcast.models.canonical import stored_zip
 from nightcast.models.families import FAMILIES, Estimator, implementation, missing, predict
-from nightcast.models.machine import CPU, environment, minor
+from nightcast.models.machine import CPU, environment, libraries, minor
 
 FORMAT = 1
 GOLDEN_TOLERANCE = 1e-9  # relative; another processor may round the last bits otherwise
@@ -47,8 +47,7 @@ def seal(fitted: Fitted, about: Mapping[str, Any], profiles: Mapping[str, Any]) 
     """
     estimator: Estimator = fitted.estimator
     family = FAMILIES[estimator.family]
-    made_with = {name: version for name, version in environment(estimator.family).items() if name != CPU}
-    manifest = {"format": FORMAT, "environment": made_with, "recipe": fitted.plain(), "about": dict(about)}
+    manifest = {"format": FORMAT, "environment": libraries(estimator.family), "recipe": fitted.plain(), "about": dict(about)}
     return stored_zip(
         {
             MANIFEST: canonical_json(manifest).encode(),

@@ -31,6 +31,11 @@ def environment(family: str = DEFAULT) -> dict[str, str]:
     }
 
 
+def libraries(family: str = DEFAULT) -> dict[str, str]:
+    """The environment of a family without the processor: with what, not where."""
+    return {name: text for name, text in environment(family).items() if name != CPU}
+
+
 def minor(version: str) -> str:
     """Major and minor part of a version: 1.9.1 -> 1.9."""
     return ".".join(version.split(".")[:2])

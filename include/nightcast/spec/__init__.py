@@ -1,6 +1,6 @@
 """The teams' files: a pipeline's folder becomes frozen typed values, or errors with file and line."""
 
 from nightcast.spec.editor_schema import json_schema
-from nightcast.spec.folder import from_files, list_pipelines, load_all, load_folder
+from nightcast.spec.folder import from_files, list_pipelines, load_all, load_folder, with_model
 
-__all__ = ["from_files", "json_schema", "list_pipelines", "load_all", "load_folder"]
+__all__ = ["from_files", "json_schema", "list_pipelines", "load_all", "load_folder", "with_model"]

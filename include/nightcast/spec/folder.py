@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nightcast.domain.manifest import digest_json
-from nightcast.domain.pipeline import PipelineFolder
-from nightcast.domain.team_file import unknown
+from nightcast.domain.pipeline import Pipeline, PipelineFolder
+from nightcast.domain.team_file import shown, unknown
 from nightcast.errors import SpecError
 from nightcast.spec.reading import read_yaml
 from nightcast.spec.rules import broken_rules
@@ -20,6 +21,7 @@ EXTRACT = "extract.sql"
 REQUIRED = (PIPELINE, EXPECTATIONS)
 ASKED_OF_A_DATABASE = (EXTRACT, "calendar.sql", "freshness.sql")
 KNOWN = (*REQUIRED, *ASKED_OF_A_DATABASE)
+OTHER_MODEL = ("model", "features")  # what a file may declare that is compared with the folder's own
 SECTIONS = ("contract", "rows", "signals", "predictions")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -91,6 +93,33 @@ def from_files(name: str, files: Mapping[str, str]) -> PipelineFolder:
     if problems or pipeline is None:
         raise SpecError(name, problems)
     return PipelineFolder(pipeline=pipeline, files=dict(files), digest=digest_json(dict(files)))
+
+
+def with_model(folder: PipelineFolder, path: Path) -> Pipeline:
+    """The pipeline of a folder with the `model` (and, if given, the `features`) that another file declares instead.
+
+    Raises:
+        SpecError: everything that is wrong with that file, a line each.
+    """
+    name = folder.pipeline.name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(
+            name, [f"{path}:1: cannot be read ({error}); expected UTF-8 text with the key model"]
+        ) from error
+    base, _ = read_yaml(folder.files[PIPELINE], PIPELINE)
+    read, problems = read_yaml(text, str(path))
+    if not isinstance(read.value, dict) or not set(OTHER_MODEL) >= read.value.keys() >= {"model"}:
+        problems.append(read.problem((), f"expected the key model, and features at most; found {shown(read.value)}"))
+    if problems:
+        raise SpecError(name, problems)
+    merged = replace(read, value=base.value | read.value)
+    pipeline, problems = validate(name, merged)
+    problems += broken_rules(pipeline, merged, "calendar.sql" in folder.files)
+    if problems or pipeline is None:
+        raise SpecError(name, problems)
+    return pipeline
 
 
 def _wrong_name(name: str) -> list[str]:
