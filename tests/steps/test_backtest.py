@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from demo.retail_source import bound
 from modelling import make_pipeline, random_scene
-from nightcast import models
+from nightcast import models, spec
 from nightcast.cli.measuring import as_json
 from nightcast.errors import NotFound, SpecError, TrainingImpossible
-from nightcast.steps import backtest, predict, snapshot
+from nightcast.steps import backtest, predict
 from nightcast.store import fence, runs
 from steps.world import FIRST_DAY, PIPELINE, RECIPE, SMALL, TRAINED_THROUGH, World
 
@@ -78,8 +78,9 @@ def test_the_model_is_the_one_that_a_training_at_the_origin_makes(small: World) 
         bundle = fence.result_of(tx, run.run_id, "evaluate")
     assert bundle is not None
     fitted = models.open_bundle(small.rooms.lake.get(bundle["bundle"]), bundle["bundle"]).fitted
-    folder = snapshot_folder(small)
-    table, _ = predict.predicted(fitted, folder, small.rooms.lake, str(run.manifest_digest), (0, 1))
+    table, _ = predict.predicted(
+        fitted, spec.load_folder(small.folder / PIPELINE), small.rooms.lake, str(run.manifest_digest), (0, 1)
+    )
     frame = table.to_pandas().merge(sales(small, origin), how="left", on=["sku", "target_date"]).fillna({"y": 0})
     assert found["rows"] == len(frame)
     said = found["methods"]["model"]
@@ -95,20 +96,6 @@ def test_the_model_is_the_one_that_a_training_at_the_origin_makes(small: World) 
     assert said["to_mean_28"] == pytest.approx(said["wape_horizon"] / naive, abs=1e-5)
 
 
-def snapshot_folder(world: World) -> Any:
-    from nightcast import spec
-
-    return spec.load_folder(world.folder / PIPELINE)
-
-
-LINES = """
-WITH line AS (
-  SELECT upper(trim(stock_code)) AS sku, sold_at::date AS day, sum(quantity) AS units
-  FROM ({extract}) AS e (sku_, sold_at) GROUP BY 1, 2
-) SELECT * FROM line
-"""
-
-
 def sales(world: World, origin: date) -> pd.DataFrame:
     """What was sold in the horizon, from the extract itself."""
     return units(world, origin + timedelta(days=1), origin + timedelta(days=14)).rename(
@@ -122,8 +109,6 @@ def past_mean(world: World, origin: date, window: int) -> pd.Series:
 
 
 def units(world: World, first: date, last: date) -> pd.DataFrame:
-    from demo.retail_source import bound
-
     extract = bound("extract.sql", first, last + timedelta(days=1)).rstrip().rstrip(";")
     found = world.retail.query(
         f"SELECT sku, sold_at::date, sum(quantity)::int FROM ({extract}) AS e WHERE kind = 'sale' GROUP BY 1, 2"
@@ -161,7 +146,7 @@ def test_later_days_do_not_change_the_report(small: World) -> None:
     assert as_json(backtest.run(asked, small.rooms)) == first
 
 
-def test_what_cannot_be_tested_is_said_before_anything_is_trained(small: World, copy: Callable[..., World]) -> None:
+def test_what_cannot_be_tested_is_said_before_anything_is_trained(small: World) -> None:
     with pytest.raises(NotFound, match="expected origins up to 2011-10-09"):
         backtest.run(replace(ASKED, origins=(date(2011, 10, 10),)), small.rooms)
     early = replace(ASKED, origins=(FIRST_DAY + timedelta(days=20),))
