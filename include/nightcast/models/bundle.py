@@ -47,7 +47,12 @@ def seal(fitted: Fitted, about: Mapping[str, Any], profiles: Mapping[str, Any]) 
     """
     estimator: Estimator = fitted.estimator
     family = FAMILIES[estimator.family]
-    manifest = {"format": FORMAT, "environment": libraries(estimator.family), "recipe": fitted.plain(), "about": dict(about)}
+    manifest = {
+        "format": FORMAT,
+        "environment": libraries(estimator.family),
+        "recipe": fitted.plain(),
+        "about": dict(about),
+    }
     return stored_zip(
         {
             MANIFEST: canonical_json(manifest).encode(),
