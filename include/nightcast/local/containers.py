@@ -88,11 +88,12 @@ def make_env() -> None:
 def make_databases() -> None:
     """Make the roles and databases on the containers' Postgres, or renew their passwords and rights."""
     from nightcast.local import databases
+    from nightcast.local.state import ROLES
 
     settings = Settings(os.environ)
     admin = settings.required("NIGHTCAST_POSTGRES_URL", "the URL of the superuser of the containers' Postgres")
     databases.ensure(settings, admin.replace("postgresql:", "postgresql+psycopg2:", 1), os.environ, shared=False)
-    print(f"made or renewed: databases {', '.join(databases.OWNERS)}; roles {', '.join(databases.ROLES)}")
+    print(f"made or renewed: databases {', '.join(databases.OWNERS)}; roles {', '.join(ROLES)}")
 
 
 def serve() -> None:
