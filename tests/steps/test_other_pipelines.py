@@ -104,7 +104,7 @@ def test_the_model_is_of_its_own_size_and_better_than_naive(riding: Riding, mete
 
 def test_a_prediction_is_explained_by_all_its_keys(riding: Riding) -> None:
     (row,) = riding.as_analyst("SELECT * FROM forecast.bike_rides ORDER BY mean DESC, target_date LIMIT 1")
-    key = {"station": str(row["station"]), "direction": row["direction"]}  # as the command line gives them
+    key = {"station": row["station"], "direction": row["direction"]}
     found = explain.run(RIDES, key, row["target_date"], riding.rooms)
     assert found.prediction["mean"] == row["mean"]
     trips = per_day(riding.rides)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nightcast.checks.catalogue import COLUMN_ARGUMENTS
 from nightcast.domain.verdict import OnFail
 
 SECTIONS = ("contract", "rows", "signals", "predictions")
@@ -26,6 +27,15 @@ class Entry:
     note: str = ""
     when: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     line: int = field(default=1, compare=False)  # in its file
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that it judges, without those of its condition."""
+        found: list[str] = []
+        for name in COLUMN_ARGUMENTS:
+            value = self.kwargs.get(name, [])
+            found += value if isinstance(value, list) else [value]
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

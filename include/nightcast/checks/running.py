@@ -47,15 +47,6 @@ class _Question:
     kwargs: Mapping[str, Any]
 
     @property
-    def columns(self) -> list[str]:
-        """Columns that it judges, without those of its condition."""
-        found: list[str] = []
-        for name in COLUMN_ARGUMENTS:
-            value = self.kwargs.get(name, [])
-            found += value if isinstance(value, list) else [value]
-        return found
-
-    @property
     def shape(self) -> Shape:
         return TYPES[self.entry.type].shape
 
@@ -107,7 +98,7 @@ def _question(entry: Entry, about: Judged, parameters: Mapping[str, Any]) -> _Qu
     except (ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
         raise _CannotRun(CheckState.ERROR, f"a parameter has no value: {error}") from error
     question = _Question(entry=entry, kwargs=kwargs)
-    for column in (*question.columns, *entry.when):
+    for column in (*question.entry.columns, *entry.when):
         if column not in about.frame.columns:
             raise _CannotRun(
                 CheckState.ERROR, f"found no column {column!r}; there are {', '.join(about.frame.columns)}"
@@ -120,7 +111,7 @@ def _question(entry: Entry, about: Judged, parameters: Mapping[str, Any]) -> _Qu
 def _as_times(question: _Question, about: Judged) -> dict[str, Any]:
     """Limits on columns of times as times; a text beside a time cannot be compared."""
     kwargs = dict(question.kwargs)
-    if not any(about.is_temporal(column) for column in question.columns):
+    if not any(about.is_temporal(column) for column in question.entry.columns):
         return kwargs
     for name in _LIMITS:
         value = kwargs.get(name)
@@ -176,7 +167,7 @@ def _by_rows(question: _Question, finding: engine.Finding, about: Judged) -> Out
         limit=_limit(question),
         rows=looked_at,
         bad_rows=count,
-        sample=() if held else about.sample(bad, question.columns),
+        sample=() if held else about.sample(bad, question.entry.columns),
     )
     return Outcome(result=result, bad=bad)
 
@@ -184,7 +175,7 @@ def _by_rows(question: _Question, finding: engine.Finding, about: Judged) -> Out
 def _unsound(question: _Question, about: Judged) -> Flags:
     found = np.zeros(about.rows, dtype=np.bool_)
     if question.entry.type not in ABOUT_NULLS:
-        for column in question.columns:
+        for column in question.entry.columns:
             if column in about.unsound:
                 found |= about.unsound[column]
     return found & about.matching(question.entry.when) if found.any() else found
@@ -210,7 +201,7 @@ def _as_a_whole(question: _Question, finding: engine.Finding, about: Judged) -> 
         observed=observed,
         limit=_limit(question),
         rows=int(about.matching(entry.when).sum()),
-        sample=[{question.columns[0]: plain(v)} for v in differing[:SAMPLE]] if question.columns else (),
+        sample=[{question.entry.columns[0]: plain(v)} for v in differing[:SAMPLE]] if question.entry.columns else (),
     )
     return Outcome(result=result)
 
@@ -223,7 +214,7 @@ def _counts_values(numbers: Mapping[str, Any]) -> bool:
 def _message(question: _Question, found: str) -> str:
     entry = question.entry
     words = entry.type.removeprefix("expect_").replace("_", " ")
-    subject = f"{', '.join(question.columns)}: " if question.columns else ""
+    subject = f"{', '.join(question.entry.columns)}: " if question.entry.columns else ""
     note = f". {entry.note}" if entry.note else ""
     return f"found {found}; expected {subject}{words} ({_limit(question)}){note}"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from nightcast.cli.text import cell, table
+from nightcast.domain.contract import ColumnType
+from nightcast.domain.pipeline import Source
 from nightcast.errors import NotFound
 from nightcast.settings import Settings
 from nightcast.steps import explain as explain_step
@@ -17,9 +19,7 @@ from nightcast.steps.open_run import folder_of
 def explain(settings: Settings, pipeline: str, key: str, target: date, origin: date | None) -> None:
     """Print one prediction and everything behind it."""
     rooms = rooms_.build(settings)
-    found = explain_step.run(
-        pipeline, _key(key, folder_of(pipeline, rooms).pipeline.source.keys), target, rooms, origin
-    )
+    found = explain_step.run(pipeline, _key(key, folder_of(pipeline, rooms).pipeline.source), target, rooms, origin)
     run, model = found.run, found.model
     values = ", ".join(f"{k} {cell(v)}" for k, v in found.prediction.items() if isinstance(v, float))
     print(f"{pipeline} {key} on {target}: {values}")
@@ -32,10 +32,24 @@ def explain(settings: Settings, pipeline: str, key: str, target: date, origin: d
     print("\n" + table(["feature", "value"], [[name, value] for name, value in found.features.items()]))
 
 
-def _key(text: str, names: tuple[str, ...]) -> Mapping[str, Any]:
-    parts = dict(part.split("=", 1) for part in text.split(",")) if "=" in text else {names[0]: text}
-    if set(parts) != set(names):
+def _key(text: str, source: Source) -> Mapping[str, str | int]:
+    """The values of the key columns: `a=1,b=2`, or of an only one `1`. Values may hold commas and equal signs."""
+    names = source.keys
+    named = list(re.finditer(rf"(?:^|,)({'|'.join(names)})=", text))
+    ends = [*(f.start() for f in named), len(text)][1:]
+    parts = {f[1]: text[f.end() : end] for f, end in zip(named, ends, strict=False)}
+    if not named and len(names) == 1 and "=" not in text:
+        parts = {names[0]: text}
+    if set(parts) != set(names) or len(named) > len(names) or (named and named[0].start() > 0):
         raise NotFound(
             f"the key is {text!r}; expected values for {', '.join(names)}, as {','.join(f'{n}=…' for n in names)}"
         )
-    return parts
+    return {name: _typed(name, parts[name], source.columns[name].type) for name in names}
+
+
+def _typed(name: str, value: str, kind: ColumnType) -> str | int:
+    if kind is not ColumnType.INTEGER:
+        return value
+    if not re.fullmatch(r"-?\d{1,18}", value, re.ASCII):
+        raise NotFound(f"the key's {name} is {value!r}; expected an integer, as the column is")
+    return int(value)

@@ -35,7 +35,7 @@ def _problems(folder: PipelineFolder) -> list[str]:
         if name.endswith(".sql"):
             found += _sql_problems(name, text)
     try:
-        checks.verify(checks.load(folder.expectations))
+        checks.verify(checks.verify_columns(checks.load(folder.expectations), folder.pipeline))
     except NightcastError as error:
         found.append(str(error))
     return found

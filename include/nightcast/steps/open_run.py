@@ -34,7 +34,8 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
     """
     origin = _origin(request)
     folder = folder_of(request["pipeline"], rooms)
-    checks.load(folder.expectations, pipeline=folder.pipeline.name)  # a bad entry fails here, before rows are pulled
+    expectations = checks.load(folder.expectations, pipeline=folder.pipeline.name)
+    checks.verify_columns(expectations, folder.pipeline)  # a bad entry fails here, before rows are pulled
     _refuse_future(origin, folder, clock)
     kind, mode = RunKind(request.get("kind") or RunKind.NIGHT), RunMode(request.get("mode") or RunMode.KNOWN_THEN)
     spec_digest = rooms.lake.put_json(dict(folder.files))
