@@ -59,10 +59,11 @@ class Calendar:
 
 @dataclass(frozen=True)
 class Installation:
-    """What runs, and short ways to look at it."""
+    """What runs, and short ways to look at it. `extra` is what the components are given beside the user's settings."""
 
     local: Local
     user: Mapping[str, str]
+    extra: Mapping[str, str]
     calendar: Calendar
     progress: Progress
 
@@ -148,8 +149,9 @@ class Installation:
 def bring_up(folder: Path, user: Mapping[str, str], progress: Progress) -> Installation:
     """Everything up to the moment before the first training: history imported, Airflow healthy, both DAGs there."""
     calendar = _calendar()
-    local = supervise.start_postgres(user, _settings(_code(folder), calendar.first_night), progress)
-    made = Installation(local, user, calendar, progress)
+    extra = _settings(_code(folder), calendar.first_night)
+    local = supervise.start_postgres(user, extra, progress)
+    made = Installation(local, user, extra, calendar, progress)
     source.load(made.url("source_owner", "retail"), "source_reader", EXCERPT, calendar.shift_days, progress)
     made.command("db", "apply")
     supervise.start_airflow(local, progress)
