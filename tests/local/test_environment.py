@@ -11,9 +11,9 @@ import pytest
 
 from nightcast import settings
 from nightcast.errors import SettingMissing
-from nightcast.local import environment, shell
+from nightcast.local import environment, shell, supervise
 from nightcast.local.place import place_of
-from nightcast.local.state import Local
+from nightcast.local.state import Local, open_state
 
 pytestmark = pytest.mark.unit
 
@@ -101,6 +101,22 @@ def test_an_existing_postgres_takes_the_place_of_the_embedded_one(local: Local) 
     url = environment.component_settings(local, user)["NIGHTCAST_DATABASE_URL"]
     assert re.fullmatch(r"postgresql\+psycopg2://nightcast_writer:\w+@\[::1\]:6543/nightcast\?sslmode=require", url)
     assert place_of(local, {}).embedded
+
+
+def test_a_broker_puts_celery_in_the_place_of_local_executor(local: Local, enterable: Path) -> None:
+    user = {"NIGHTCAST_BROKER_URL": "redis://:secret@broker:6379/0"}
+    given = environment.component_settings(local, user)
+    assert given["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert given["AIRFLOW__CELERY__BROKER_URL"] == user["NIGHTCAST_BROKER_URL"]
+    assert given["AIRFLOW__CELERY__RESULT_BACKEND"] == f"db+{given['AIRFLOW__DATABASE__SQL_ALCHEMY_CONN']}"
+    assert "NIGHTCAST_BROKER_URL" not in given
+    assert supervise.airflow_parts(given) == (*supervise.AIRFLOW, "worker")
+    other = open_state({"NIGHTCAST_STATE": str(enterable / "other")})
+    queues = {environment.component_settings(one, user)["AIRFLOW__OPERATORS__DEFAULT_QUEUE"] for one in (local, other)}
+    assert len(queues) == 2  # two machines may share a broker
+    without = environment.component_settings(local, {"NIGHTCAST_BROKER_URL": ""})
+    assert supervise.airflow_parts(without) == supervise.AIRFLOW
+    assert not [name for name in without if "CELERY" in name]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nightcast.errors import NightcastError, SettingMissing
-from nightcast.local.state import CHECKOUT, LOGINS, new_secrets, write_private
+from nightcast.local.state import CHECKOUT, LOGINS, ROLES, new_secrets, write_private
 
 PREFIX = "CONTAINER_"
 ONE_MACHINE = ("supervisor",)  # secrets that only it has

@@ -58,6 +58,7 @@ def start_postgres(
 ) -> Local:
     """The first half of `up`: the supervisor, Postgres with its roles and databases, and every setting written."""
     user = environment.user_environment(user)
+    worker.check_broker(user)
     local = open_state(user)
     with locked(local.folder / "up.lock"):
         local = _supervised(local, user, extra or {}, progress)
