@@ -152,7 +152,7 @@ def test_merging_numbers_changes_nothing(parts: list[list[float]], random: objec
     whole = numbers(np.array([x for part in parts for x in part], np.float64))
     random.shuffle(parts)  # type: ignore[attr-defined]
     pieces = [numbers(np.array(part, np.float64)) for part in parts]
-    assert reduce(merge, pieces) == whole
+    assert merge(*pieces) == reduce(merge, pieces) == whole
     assert reduce(lambda a, b: merge(b, a), reversed(pieces)) == whole
 
 
@@ -198,7 +198,7 @@ def test_json_of_another_kind_is_refused() -> None:
 
 
 def test_profiles_of_two_kinds_do_not_merge() -> None:
-    with pytest.raises(TypeError, match="expected two of a kind"):
+    with pytest.raises(TypeError, match="expected all of a kind"):
         merge(numbers([1.0]), categories(["a"]))
 
 

@@ -9,8 +9,8 @@ import pytest
 from psycopg2 import errors
 
 from e2e.installation import INFERENCE, PIPELINE, RETRAINING, Installation, dsn
-from nightcast.domain.drift import Statistic
 from nightcast.domain.night import RunKind, RunState
+from nightcast.domain.statistic import Statistic
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 

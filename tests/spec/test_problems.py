@@ -171,14 +171,14 @@ CASES = {
         "LINE: at audit.warn_outside: found [0.4, 1.25]; expected it within stop_outside [0.5, 2]",
     ),
     "slices of a column that has no levels": (
-        "audit: {",
-        "monitoring: {slices: [kind, contry]}\naudit: {",
+        "slices: [country]",
+        "slices: [kind, contry]",
         "LINE: at monitoring.slices[1]: found unknown attribute column 'contry'; did you mean 'country'? expected "
         "cancels, country, free or kind",
     ),
     "slices twice by the same column": (
-        "audit: {",
-        "monitoring: {slices: [kind, kind]}\naudit: {",
+        "slices: [country]",
+        "slices: [kind, kind]",
         "LINE: at monitoring.slices[1]: found 'kind' again; expected each column once",
     ),
     "calibration on all of training": (

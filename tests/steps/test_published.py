@@ -13,8 +13,8 @@ from scipy import stats
 from nightcast import checks as room
 from nightcast import models
 from nightcast.domain import gates
-from nightcast.domain.drift import same_weekday_reference
 from nightcast.domain.night import DayState, RunState
+from nightcast.domain.own_past import same_weekday_reference
 from nightcast.store import checks, connect, scores
 from steps.world import FIRST_DAY, NIGHTS, PIPELINE, TRAINED_THROUGH, World
 

@@ -147,7 +147,11 @@ def scored(memory, origin, value, state=RunState.UNCHANGED, **more):
 def test_drift_scores_are_replaced_and_read_back(memory):
     with memory.writing() as tx:
         run = runs.open_run(tx, "demand", ORIGIN).run_id
-        given = [drift(0.1, rank=0.9, rank_n=10), drift(None, column="sku"), drift(0.2, origin=ORIGIN - timedelta(1))]
+        given = [
+            drift(0.1, rank=0.9, rank_n=10, moved="it rose"),
+            drift(None, column="sku", reason="no rows"),
+            drift(0.2, origin=ORIGIN - timedelta(1)),
+        ]
         scores.replace(tx, run, [drift(7.0)])
         assert scores.replace(tx, run, given) == 3
         stored = scores.of_run(tx, run)

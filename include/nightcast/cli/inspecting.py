@@ -9,7 +9,7 @@ from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.verdict import CheckState
 from nightcast.settings import Settings
 from nightcast.store import checks as check_store
-from nightcast.store import connect, fence, intake, publication
+from nightcast.store import connect, fence, intake, publication, scores
 from nightcast.store import runs as run_store
 
 GOOD = frozenset({RunState.PUBLISHED, RunState.UNCHANGED, RunState.DONE, RunState.OPEN})
@@ -39,6 +39,7 @@ def show(settings: Settings, run_id: int) -> None:
         reasons = check_store.reasons(tx, run_id)
         attempts = fence.attempts(tx, run_id)
         taken = intake.of_run(tx, run_id)
+        drift = scores.of_run(tx, run_id) if run.kind is not RunKind.IMPORT else []  # an import scores many nights
     print(_headline(run))
     print(_readers(run, shown, last))
     print(f"\n{_pins(run)}")
@@ -48,6 +49,8 @@ def show(settings: Settings, run_id: int) -> None:
     restated = [t.event_day.isoformat() for t in taken if t.restated]
     if restated:
         print(f"restated past days: {', '.join(restated)}")
+    if drift:
+        print(f"\n{_drift(drift)}")
     print(f"\n{_timings(attempts)}")
 
 
@@ -97,6 +100,22 @@ def _checks(results: Sequence[check_store.StoredCheck]) -> str:
     more = f"\n… and {len(told) - 25} more" if len(told) > 25 else ""
     body = table(["state", "check", "scope", "message"], rows) + more if told else ""
     return f"checks: {passed} of {len(results)} passed\n{body}".rstrip()
+
+
+def _drift(found: Sequence[scores.DriftScore]) -> str:
+    """What moved most against its own past, and what could not be measured."""
+    told = [
+        [s.what, s.reference, s.statistic, s.value, s.ranked, shortened(s.moved or "-", 120)]
+        for s in scores.most_unusual(found, 5)
+    ]
+    headers = ["what", "against", "statistic", "value", "rank", "what moved"]
+    body = table(headers, told) if told else "nothing that can be ranked moved"
+    gaps = [
+        f"without a value: {shortened(', '.join(columns), 100)}: {reason}"
+        for reason, columns in scores.without_value(found).items()
+    ]
+    title = f"drift: {len(found)} scores, the most unusual first (rank: share of nights at least as far, with this one)"
+    return "\n".join([title, body, *gaps])
 
 
 def _timings(attempts: Iterable[fence.StepAttempt]) -> str:

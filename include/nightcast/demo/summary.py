@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +19,45 @@ from nightcast.store import connect, fence, runs, scores
 
 SQL = Path(__file__).parent / "sql"
 NIGHTS = 7
+INPUTS, SAME_WEEKDAY = ("measure", "attribute"), "same_weekday_8"
 
 
 def write(local: Local, place: Place, settings: Settings, pipeline: str, seconds: float) -> None:
     """Print the summary of the newest seven nights."""
     with connect.transaction(settings.database_url) as tx:
         nights = [r for r in runs.recent(tx, pipeline, RunKind.NIGHT, limit=60) if r.state is not RunState.TOO_OLD]
-        rows = [_night(tx, run) for run in sorted(nights[:NIGHTS], key=lambda r: r.origin)]
+        nights = sorted(nights[:NIGHTS], key=lambda r: r.origin)
+        unusual = {run.origin: _unusual(tx, run) for run in nights}
+        rows = [_night(tx, run, unusual[run.origin]) for run in nights]
     headers = ["origin", "run", "state", "pulled", "accepted", "quarantined", "duplicates", "predictions", "model"]
     print(f"\nThe last {len(rows)} nights of {pipeline}\n")
-    print(table([*headers, "highest drift", "seconds"], rows))
+    print(table([*headers, "most unusual input", "seconds"], rows))
+    _what_moved(unusual)
     login = place.url("analyst", local.password("analyst"), "nightcast")
     _as_analyst(login)
     print(f"\nReady in {seconds:.0f} s. Where to look next")
     print(_doors(local, login))
 
 
-def _night(tx: Any, run: runs.Run) -> list[Any]:
+def _night(tx: Any, run: runs.Run, unusual: scores.DriftScore | None) -> list[Any]:
     steps = [a for a in fence.attempts(tx, run.run_id) if a.seconds is not None]
     counts = [run.pulled, run.accepted, run.quarantined, run.duplicates, run.predictions]
     model = f"v{run.model_version}" if run.model_version else None
-    return [run.origin, str(run.run_id), run.state, *counts, model, _drift(tx, run), sum(a.seconds or 0 for a in steps)]
+    drift = unusual and f"{unusual.what}, rank {unusual.ranked}"
+    return [run.origin, str(run.run_id), run.state, *counts, model, drift, sum(a.seconds or 0 for a in steps)]
 
 
-def _drift(tx: Any, run: runs.Run) -> str | None:
-    """The input column that moved most against the same weekday, by population stability index."""
-    found = [
-        s
-        for s in scores.of_run(tx, run.run_id)
-        if s.statistic == "psi" and s.reference == "same_weekday_8" and s.kind in ("measure", "attribute")
-    ]
-    worst = max((s for s in found if s.value is not None), key=lambda s: s.value or 0, default=None)
-    return f"PSI {worst.value:.3f} ({worst.column_name})" if worst else None
+def _unusual(tx: Any, run: runs.Run) -> scores.DriftScore | None:
+    """The input that lies furthest in its own past, against the same weekday."""
+    inputs = [s for s in scores.of_run(tx, run.run_id) if s.kind in INPUTS and s.reference == SAME_WEEKDAY]
+    return next(iter(scores.most_unusual(inputs, 1)), None)
+
+
+def _what_moved(unusual: Mapping[date, scores.DriftScore | None]) -> None:
+    """Each night's most unusual input, in words."""
+    told = [[origin, s.what, s.statistic, s.moved] for origin, s in unusual.items() if s]
+    print("\nWhat moved most in the source, against the same weekday's last eight days\n")
+    print(table(["origin", "column", "statistic", "what moved"], told))
 
 
 def _as_analyst(login: str) -> None:

@@ -19,21 +19,26 @@ from nightcast.domain.profile import CategoryProfile, ColumnProfile, NumberProfi
 
 QUANTILE_BINS = 10
 
+Flags = npt.NDArray[np.bool_]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Aligned:
     """Two profiles on the same cells, and the bins that shares are compared in.
 
     `current` and `reference` count values that are not missing. `bin_of` gives each cell its bin; `outside` marks the
-    cells that the reference does not reach. `at` are the cells' numbers, None for categories.
+    cells that the reference does not reach, `gone` those that the current side does not reach. `at` are the cells'
+    numbers, None for categories; `levels` their names, empty for numbers.
     """
 
     current: Integers
     reference: Integers
     missing: tuple[int, int]
     bin_of: Integers
-    outside: npt.NDArray[np.bool_]
+    outside: Flags
+    gone: Flags
     at: Floats | None
+    levels: tuple[str, ...]
     hashed: bool
     bins_text: str
 
@@ -46,6 +51,12 @@ class Aligned:
     def present(self) -> tuple[int, int]:
         """Values without missing ones: current, reference."""
         return int(np.sum(self.current)), int(np.sum(self.reference))
+
+    def by_level(self) -> tuple[Integers, Integers]:
+        """Counts of each cell, and of missing values as the last one, both over all rows."""
+        sides = (self.current, self.missing[0]), (self.reference, self.missing[1])
+        current, reference = (np.append(counts, missing) for counts, missing in sides)
+        return current, reference
 
     def shares(self) -> tuple[Floats, Floats]:
         """Share of each bin among all values, the last bin being the missing ones; bins that are empty left out."""
@@ -80,30 +91,36 @@ def _align_numbers(current: NumberProfile, reference: NumberProfile) -> Aligned:
     counts = [np.zeros(len(cells), np.int64) for _ in sides]
     for side, (found, number) in zip(counts, sides, strict=True):
         side[np.searchsorted(cells, found)] = number
-    reached = np.flatnonzero(counts[1])
-    below, above = (reached[0], reached[-1]) if len(reached) else (len(cells), len(cells))
-    place = np.arange(len(cells))
+    outside = _out_of_reach(counts[1])
     return Aligned(
         current=counts[0],
         reference=counts[1],
         missing=(current.missing, reference.missing),
-        bin_of=_quantile_bins(counts[1], below, above),
-        outside=(place < below) | (place > above),
+        bin_of=_quantile_bins(counts[1], outside),
+        outside=outside,
+        gone=_out_of_reach(counts[0]),
         at=number_cells.middles_of(cells, level),
+        levels=(),
         hashed=False,
         bins_text=f"{QUANTILE_BINS} quantile bins of the reference (equal edges merged), below it, above it, missing",
     )
 
 
-def _quantile_bins(reference: Integers, below: int, above: int) -> Integers:
+def _out_of_reach(counts: Integers) -> Flags:
+    """The cells below the smallest and above the largest number that was counted; all where none was."""
+    some = np.cumsum(counts)
+    place: Flags = (some == 0) | (np.r_[0, some[:-1]] == (some[-1] if len(some) else 0))
+    return place
+
+
+def _quantile_bins(reference: Integers, outside: Flags) -> Integers:
     """The bin of each cell: 0 below the reference, then its quantile bins, each up to and with its edge, then above."""
     running = np.cumsum(reference)
     total = int(running[-1]) if len(running) else 0
     wanted = np.arange(1, QUANTILE_BINS) * total
     edges = np.unique(np.searchsorted(running * QUANTILE_BINS, wanted))
-    place = np.arange(len(reference))
-    inner = 1 + np.searchsorted(edges, place)
-    return np.where(place < below, 0, np.where(place > above, QUANTILE_BINS + 1, inner)).astype(np.int64)
+    inner = 1 + np.searchsorted(edges, np.arange(len(reference)))
+    return np.where(outside, np.where(running > 0, QUANTILE_BINS + 1, 0), inner).astype(np.int64)
 
 
 def _align_categories(current: CategoryProfile, reference: CategoryProfile) -> Aligned:
@@ -119,7 +136,9 @@ def _align_categories(current: CategoryProfile, reference: CategoryProfile) -> A
         missing=(current.missing, reference.missing),
         bin_of=np.where(new, 0, np.cumsum(~new)).astype(np.int64),
         outside=new,
+        gone=counts[0] == 0,
         at=None,
+        levels=tuple(levels),
         hashed=hashed,
         bins_text=f"each {kind} of the reference, all levels that it has not, missing",
     )

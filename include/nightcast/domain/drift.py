@@ -1,8 +1,8 @@
 """Drift: how far tonight's profile lies from a reference's, as numbers. What is too far is not decided here.
 
-Every statistic is at least 0, is 0 for equal profiles, and grows with the distance; so one rule, `rank`, places
-tonight's among those of earlier nights. Missing values are a bin of their own wherever shares of bins are compared;
-values that the reference never had are another. A statistic that is not defined has no value but a reason.
+Every statistic is at least 0, is 0 for equal profiles, and grows with the distance; so one rule, `own_past.rank`,
+places tonight's among those of earlier nights. Missing values are a bin of their own wherever shares of bins are
+compared; values that the reference never had are another. A statistic that is not defined has no value but a reason.
 
 Profiles that count numbers in cells are compared cell by cell, at the coarser level of the two: as cells are not
 split, the Kolmogorov-Smirnov statistic and the share outside the reference's range are lower bounds, short by no more
@@ -13,37 +13,27 @@ are exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nightcast.domain.aligned import Aligned, align
+from nightcast.domain import movement
+from nightcast.domain.aligned import Aligned, Flags, align
 from nightcast.domain.distances import (
+    EXPECTED,
     FLOOR,
     Floats,
+    Integers,
+    chi_square,
     jensen_shannon_distance,
     kolmogorov_smirnov,
+    l_infinity,
     population_stability_index,
     standard_deviation,
     wasserstein_1,
 )
-from nightcast.domain.night import DayState
 from nightcast.domain.profile import ColumnProfile
-
-NIGHTS = 8  # of a same-weekday reference
-
-
-class Statistic(StrEnum):
-    """What is measured. Categories have no order: no Kolmogorov-Smirnov, no Wasserstein."""
-
-    PSI = "psi"
-    JENSEN_SHANNON = "jensen_shannon"
-    KOLMOGOROV_SMIRNOV = "kolmogorov_smirnov"
-    WASSERSTEIN = "wasserstein"
-    MISSING_SHARE = "missing_share"
-    NEW_LEVELS = "new_levels"
+from nightcast.domain.statistic import Statistic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +41,8 @@ class Score:
     """A statistic of one column: its value, or the reason why it has none, and how it was computed.
 
     `base` is the base of the logarithm and `bins` the number of bins, where there is one. `n_current` and
-    `n_reference` count the values that it looked at.
+    `n_reference` count the values that it looked at. `moved` says in words which part of the distribution moved,
+    where it was asked for and the value is above 0.
     """
 
     statistic: Statistic
@@ -62,43 +53,66 @@ class Score:
     bins: int | None
     n_reference: int
     n_current: int
+    moved: str | None = None
 
     @property
     def explanation(self) -> str:
-        """Definition, base, bins, and the reason where there is no value, in one line."""
+        """Definition, base and bins in one line."""
         base = f"; logarithm to base {self.base}" if self.base else ""
         bins = f"; {self.bins} bins" if self.bins is not None else ""
-        return self.definition + base + bins + (f"; no value: {self.reason}" if self.reason else "")
+        return self.definition + base + bins
 
 
-def compare(current: ColumnProfile, reference: ColumnProfile) -> list[Score]:
-    """All statistics that apply to a column of this kind, in the order of `Statistic`.
+def compare(current: ColumnProfile, reference: ColumnProfile, *, words: bool = False) -> list[Score]:
+    """All statistics that apply to a column of this kind; with `words`, what moved.
 
     Raises:
         TypeError: one profile counts numbers, the other categories.
     """
-    seen = align(current, reference)
-    ordered = (_kolmogorov_smirnov, _wasserstein) if seen.at is not None else ()
-    statistics: tuple[Callable[[Aligned], Score], ...] = (_psi, _jensen_shannon, *ordered, _missing_share, _new_levels)
-    return [statistic(seen) for statistic in statistics]
+    return _measured(_OF_NUMBERS, _OF_CATEGORIES, current, reference, words=words)
 
 
-def rank(value: float, history: Sequence[float]) -> tuple[float, int]:
-    """Where a value lies among earlier ones, and how many these are.
+def compare_slice(current: ColumnProfile, reference: ColumnProfile, *, words: bool = False) -> list[Score]:
+    """The statistics of a slice's column: one that sees any movement of shares, and for numbers one of its size.
 
-    The rank is (1 + number of earlier values that are at least as large) / (1 + n), above 0 and at most 1: small is
-    unusual. Were all nights exchangeable, a rank of at most a would come up with probability at most a (the conformal
-    p-value of Vovk, Gammerman and Shafer 2005). It cannot fall below 1 / (1 + n).
+    A night has many slices of few rows each, and statistics that agree make them no better known.
     """
-    n = len(history)
-    return (1 + sum(past >= value for past in history)) / (1 + n), n
+    return _measured((_jensen_shannon, _wasserstein), (_jensen_shannon,), current, reference, words=words)
 
 
-def same_weekday_reference(days: Mapping[date, DayState], origin: date, n: int = NIGHTS) -> tuple[date, ...]:
-    """The last `n` accepted days strictly before `origin` with its weekday, oldest first; fewer if there are fewer."""
-    accepted = (day for day, state in days.items() if state is DayState.ACCEPTED)
-    twins = [day for day in accepted if day < origin and day.weekday() == origin.weekday()]
-    return tuple(sorted(sorted(twins, reverse=True)[:n]))
+def presence(current: ColumnProfile | None, reference: ColumnProfile | None, reason: str | None = None) -> Score:
+    """Whether both sides have a column. No value but the `reason` where a side could have none at all."""
+    n = tuple(p.present + p.missing if p else 0 for p in (current, reference))
+    gone = current is None
+    definition = "1 where only one of current and reference has the column, 0 where both have it"
+    if reason is not None:
+        return _score(Statistic.PRESENCE, None, definition, (n[0], n[1]), reason=reason)
+    value = float(gone != (reference is None))
+    moved = f"the column is gone: the reference has {n[1]:,} rows of it" if gone else "the reference has no such column"
+    return replace(_score(Statistic.PRESENCE, value, definition, (n[0], n[1])), moved=moved if value else None)
+
+
+def row_share(part: tuple[int, int], whole: tuple[int, int], *, words: bool = False) -> Score:
+    """How the share of a slice among the rows moved; rows are given as (current, reference)."""
+    definition = "|rows of the slice / rows of current - the same of the reference|"
+    if empty := _empty(*whole, "rows"):
+        return _score(Statistic.ROW_SHARE, None, definition, part, reason=empty)
+    p, q = part[0] / whole[0], part[1] / whole[1]
+    moved = f"its share of the rows {movement.change(q, p)}" if words and p != q else None
+    return replace(_score(Statistic.ROW_SHARE, abs(p - q), definition, part), moved=moved)
+
+
+def _measured(
+    of_numbers: Sequence[_Statistic],
+    of_categories: Sequence[_Statistic],
+    current: ColumnProfile,
+    reference: ColumnProfile,
+    *,
+    words: bool,
+) -> list[Score]:
+    seen = align(current, reference)
+    scores = [statistic(seen) for statistic in (of_categories if seen.at is None else of_numbers)]
+    return [replace(s, moved=_WORDS[s.statistic](seen)) if words and s.value else s for s in scores]
 
 
 def _psi(seen: Aligned) -> Score:
@@ -146,6 +160,29 @@ def _wasserstein(seen: Aligned) -> Score:
     return _score(Statistic.WASSERSTEIN, distance / spread, definition, n)
 
 
+def _chi_square(seen: Aligned) -> Score:
+    definition = (
+        f"sqrt(max(0, X2 - degrees of freedom) (1/n + 1/m)), X2 Pearson's of the levels' counts, missing ones a level; "
+        f"the smallest in one until each is expected to have {EXPECTED} row"
+    )
+    if empty := _empty(*seen.rows, "rows"):
+        return _score(Statistic.CHI_SQUARE, None, definition, seen.rows, reason=empty)
+    found = chi_square(*seen.by_level())
+    if found is None:
+        reason = f"no two levels are expected to have {EXPECTED} row"
+        return _score(Statistic.CHI_SQUARE, None, definition, seen.rows, reason=reason)
+    definition += f"; X2 = {found.statistic:.6g}, p = {found.p_value:.2g} if rows were independent"
+    return _score(Statistic.CHI_SQUARE, found.effect, definition, seen.rows, bins=found.bins)
+
+
+def _l_infinity(seen: Aligned) -> Score:
+    definition = "max |p - q| over levels, missing ones a level; p, q their shares of current and reference"
+    if empty := _empty(*seen.rows, "rows"):
+        return _score(Statistic.L_INFINITY, None, definition, seen.rows, reason=empty)
+    p, q = (counts / np.float64(np.sum(counts)) for counts in seen.by_level())
+    return _score(Statistic.L_INFINITY, l_infinity(p, q), definition, seen.rows)
+
+
 def _missing_share(seen: Aligned) -> Score:
     definition = "|missing / rows of current - missing / rows of reference|"
     empty = _empty(*seen.rows, "rows")
@@ -156,11 +193,24 @@ def _missing_share(seen: Aligned) -> Score:
 def _new_levels(seen: Aligned) -> Score:
     where = "in levels that the reference has not" if seen.at is None else "outside the reference's smallest to largest"
     definition = f"share of current values that are not missing, {where}"
+    empty = _empty(seen.present[0], seen.rows[1], "values that are not missing")
+    return _outside(seen, Statistic.NEW_LEVELS, definition, seen.current, seen.outside, empty)
+
+
+def _gone_levels(seen: Aligned) -> Score:
+    where = "in levels that current has not" if seen.at is None else "outside current's smallest to largest"
+    definition = f"share of the reference's values that are not missing, {where}"
+    empty = _empty(seen.rows[0], seen.present[1], "values that are not missing")
+    return _outside(seen, Statistic.GONE_LEVELS, definition, seen.reference, seen.gone, empty)
+
+
+def _outside(
+    seen: Aligned, statistic: Statistic, definition: str, counts: Integers, where: Flags, empty: str | None
+) -> Score:
     if seen.hashed:
         definition += "; a lower bound, as hashed levels may share a cell"
-    empty = _empty(seen.present[0], seen.rows[1], "values that are not missing")
-    value = None if empty else float(np.sum(seen.current[seen.outside]) / seen.present[0])
-    return _score(Statistic.NEW_LEVELS, value, definition, seen.present, reason=empty)
+    value = None if empty else float(np.sum(counts[where]) / np.sum(counts))
+    return _score(statistic, value, definition, seen.present, reason=empty)
 
 
 def _empty(current: int, reference: int, what: str) -> str | None:
@@ -188,3 +238,19 @@ def _score(
         n_reference=n[1],
         n_current=n[0],
     )
+
+
+_Statistic = Callable[[Aligned], Score]
+_OF_NUMBERS = (_psi, _jensen_shannon, _kolmogorov_smirnov, _wasserstein, _missing_share, _new_levels, _gone_levels)
+_OF_CATEGORIES = (_psi, _jensen_shannon, _chi_square, _l_infinity, _missing_share, _new_levels, _gone_levels)
+_WORDS: Mapping[Statistic, Callable[[Aligned], str]] = {
+    Statistic.PSI: movement.shares,
+    Statistic.JENSEN_SHANNON: movement.shares,
+    Statistic.KOLMOGOROV_SMIRNOV: movement.cut,
+    Statistic.WASSERSTEIN: movement.moments,
+    Statistic.CHI_SQUARE: movement.shares,
+    Statistic.L_INFINITY: movement.largest,
+    Statistic.MISSING_SHARE: movement.missing,
+    Statistic.NEW_LEVELS: movement.new,
+    Statistic.GONE_LEVELS: movement.gone,
+}

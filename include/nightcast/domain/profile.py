@@ -17,11 +17,10 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -119,23 +118,23 @@ def profile_table(columns: Mapping[str, tuple[Kind, Values]]) -> dict[str, Colum
     return {name: profile_column(values, kind) for name, (kind, values) in columns.items()}
 
 
-def merge(a: ColumnProfile, b: ColumnProfile) -> ColumnProfile:
-    """The profile of the values of both.
+def merge(*profiles: ColumnProfile) -> ColumnProfile:
+    """The profile of the values of all of them, one or more.
 
     Raises:
-        TypeError: one profile is of numbers and the other of categories.
+        TypeError: some profiles are of numbers and some of categories.
     """
-    if isinstance(a, NumberProfile) and isinstance(b, NumberProfile):
-        return _merge_numbers(a, b)
-    if isinstance(a, CategoryProfile) and isinstance(b, CategoryProfile):
-        return _merge_categories(a, b)
-    raise TypeError("one profile counts numbers, the other categories; expected two of a kind")
+    numbers = [p for p in profiles if isinstance(p, NumberProfile)]
+    categories = [p for p in profiles if isinstance(p, CategoryProfile)]
+    if numbers and categories:
+        raise TypeError("some profiles count numbers, others categories; expected all of a kind")
+    return _merge_numbers(numbers) if numbers else _merge_categories(categories)
 
 
 def merge_all(profiles: Iterable[ColumnProfile]) -> ColumnProfile | None:
     """The profile of all the values; None when there is no profile."""
     every = list(profiles)
-    return reduce(merge, every) if every else None
+    return merge(*every) if every else None
 
 
 def on_level(profile: NumberProfile, level: int) -> tuple[Integers, Integers]:
@@ -150,8 +149,14 @@ def as_hashed(profile: CategoryProfile) -> dict[str, int]:
         return dict(zip(profile.levels, profile.counts, strict=True))
     counts: Counter[str] = Counter()
     for level, count in zip(profile.levels, profile.counts, strict=True):
-        counts[_hashed_cell(level)] += count
+        counts[hashed_cell(level)] += count
     return dict(counts)
+
+
+def hashed_cell(level: str, of: int = LIMIT) -> str:
+    """The cell of a level, one of so many, the same on every machine and day."""
+    digest = hashlib.blake2b(level.encode(), digest_size=8).digest()
+    return f"#{int.from_bytes(digest, 'little') % of:04d}"
 
 
 def to_json(profile: ColumnProfile) -> dict[str, Any]:
@@ -227,19 +232,19 @@ def _number_profile(values: Floats) -> NumberProfile:
     )
 
 
-def _merge_numbers(a: NumberProfile, b: NumberProfile) -> NumberProfile:
-    level = max(a.level, b.level)
-    cells, counts = (np.concatenate(both) for both in zip(on_level(a, level), on_level(b, level), strict=True))
+def _merge_numbers(many: Sequence[NumberProfile]) -> NumberProfile:
+    level = max(p.level for p in many)
+    cells, counts = (np.concatenate(both) for both in zip(*(on_level(p, level) for p in many), strict=True))
     order = np.argsort(cells, kind="stable")
     level, cells, counts = number_cells.condense(*number_cells.add_up(cells[order], counts[order]), level, LIMIT)
     return NumberProfile(
-        missing=a.missing + b.missing,
+        missing=sum(p.missing for p in many),
         level=level,
         cells=tuple(cells.tolist()),
         counts=tuple(counts.tolist()),
-        minimum=min((x for x in (a.minimum, b.minimum) if x is not None), default=None),
-        maximum=max((x for x in (a.maximum, b.maximum) if x is not None), default=None),
-        total=a.total + b.total,
+        minimum=min((p.minimum for p in many if p.minimum is not None), default=None),
+        maximum=max((p.maximum for p in many if p.maximum is not None), default=None),
+        total=sum((p.total for p in many), Fraction(0)),
     )
 
 
@@ -252,12 +257,12 @@ def _category_profile(values: Values) -> CategoryProfile:
     return _of_levels(counts, len(array) - sum(counts.values()))
 
 
-def _merge_categories(a: CategoryProfile, b: CategoryProfile) -> CategoryProfile:
-    if a.hashed or b.hashed:
-        both = Counter(as_hashed(a)) + Counter(as_hashed(b))
-        return _of_levels(both, a.missing + b.missing, hashed=True)
-    both = Counter(dict(zip(a.levels, a.counts, strict=True))) + Counter(dict(zip(b.levels, b.counts, strict=True)))
-    return _of_levels(both, a.missing + b.missing)
+def _merge_categories(many: Sequence[CategoryProfile]) -> CategoryProfile:
+    hashed = any(p.hashed for p in many)
+    counts: Counter[str] = Counter()
+    for profile in many:
+        counts.update(as_hashed(profile) if hashed else dict(zip(profile.levels, profile.counts, strict=True)))
+    return _of_levels(counts, sum(p.missing for p in many), hashed=hashed)
 
 
 def _of_levels(counts: Mapping[str, int], missing: int, *, hashed: bool = False) -> CategoryProfile:
@@ -266,8 +271,3 @@ def _of_levels(counts: Mapping[str, int], missing: int, *, hashed: bool = False)
         missing=missing, hashed=hashed, levels=tuple(rising), counts=tuple(counts[x] for x in rising)
     )
     return profile if hashed or len(rising) <= LIMIT else _of_levels(as_hashed(profile), missing, hashed=True)
-
-
-def _hashed_cell(level: str) -> str:
-    digest = hashlib.blake2b(level.encode(), digest_size=8).digest()
-    return f"#{int.from_bytes(digest, 'little') % LIMIT:04d}"

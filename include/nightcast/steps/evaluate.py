@@ -17,7 +17,7 @@ from nightcast.domain.pipeline import Pipeline, quantile_column
 from nightcast.domain.profile import Kind, profile_table, to_json
 from nightcast.domain.training import Labelled, hash_keys, labelled_rows, training_origins
 from nightcast.domain.windows import History
-from nightcast.steps.drifting import input_profiles, merged
+from nightcast.steps.drifting import day_of, merged
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import attempt, committing, finish, over
 from nightcast.steps.snapshot import load_cube, load_manifest
@@ -90,7 +90,7 @@ def _input_profiles(run_: runs.Run, pipeline: Pipeline, rooms: Rooms) -> dict[st
     with rooms.transaction() as tx:
         first = run_.origin - timedelta(days=PROFILED_DAYS - 1)
         known = intake.newest(tx, pipeline.name, first, run_.origin, states=[intake.IntakeState.ACCEPTED])
-    found = merged(input_profiles(rooms.lake, r.profile_object, pipeline) for r in known.values() if r.profile_object)
+    found = merged(day_of(rooms.lake, r.profile_object).columns for r in known.values())
     grouped: dict[str, Any] = {}
     for (kind, name), profile in found.items():
         grouped.setdefault(kind, {})[name] = to_json(profile)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from nightcast import models
-from nightcast.domain.drift import same_weekday_reference
 from nightcast.domain.night import DayState, RunState
+from nightcast.domain.own_past import same_weekday_reference
 from nightcast.domain.profile import ColumnProfile, from_json
 from nightcast.lake import Lake
-from nightcast.steps.drifting import SAME_WEEKDAY, TRAINING, compared, input_profiles, merged
+from nightcast.steps.drifting import (
+    HISTORY,
+    SAME_WEEKDAY,
+    TRAINING,
+    Comparison,
+    Day,
+    compared,
+    compared_slices,
+    day_of,
+    declared,
+    merged,
+)
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, night_result
 from nightcast.store import fence, intake, publication, runs, scores
 from nightcast.store import models as registry
 from nightcast.store.connect import Connection
-
-HISTORY = 400  # nights that a rank looks back on
 
 
 def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
@@ -33,32 +42,47 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     with attempt(night, rooms, "monitor_drift", judges=False) as trial:
         with rooms.transaction() as tx:
             past = scores.past(tx, trial.run.pipeline, trial.run.origin, HISTORY)
-            current = _inputs_tonight(tx, trial, rooms.lake) | _of_run(tx, trial.run.run_id, rooms.lake)
-            reference = _inputs_before(tx, trial, rooms.lake) | _nights_before(tx, trial, rooms.lake)
+            tonight, scored = _inputs_tonight(tx, trial, rooms.lake), _of_run(tx, trial.run.run_id, rooms.lake)
+            before, scored_before = _inputs_before(tx, trial, rooms.lake), _nights_before(tx, trial, rooms.lake)
             trained = _training(tx, trial, rooms.lake)
-        found = [*compared(current, reference, SAME_WEEKDAY, past), *compared(current, trained, TRAINING, past)]
+        weekday, training = (Comparison(reference=r, past=past, words=True) for r in (SAME_WEEKDAY, TRAINING))
+        inputs = declared(trial.folder.pipeline)
+        found = [
+            *compared(
+                weekday, {**tonight.columns, **scored}, merged(d.columns for d in before) | scored_before, inputs
+            ),
+            *compared_slices(weekday, tonight, before),
+            *compared(training, {**tonight.columns, **scored}, trained, inputs),
+        ]
         with committing(trial, rooms) as tx:
             scores.replace(tx, trial.run.run_id, found)
-            finish(tx, trial, counts={"columns": len(current), "scores": len(found)}, result={})
+            finish(tx, trial, counts=_counted(found), result={})
         return night_result(trial.run, trial.folder, scores=len(found))
 
 
-def _inputs_tonight(tx: Connection, trial: Attempt, lake: Lake) -> dict[tuple[str, str], ColumnProfile]:
-    """The night's own day, also if it was rejected: that is when people look. A closed day has none."""
+def _counted(found: Sequence[scores.DriftScore]) -> dict[str, int]:
+    """Of a night's scores: columns, slices, and how many have no value."""
+    return {
+        "columns": len({(s.kind, s.column_name) for s in found}),
+        "slices": len({s.slice for s in found if s.slice}),
+        "scores": len(found),
+        "without_value": sum(s.value is None for s in found),
+    }
+
+
+def _inputs_tonight(tx: Connection, trial: Attempt, lake: Lake) -> Day:
+    """The night's own day, also if it was rejected: that is when people look. A closed day has no profiles."""
     origin = trial.run.origin
     own = [t for t in intake.of_run(tx, trial.run.run_id) if t.event_day == origin]
     known = own[-1] if own else intake.newest(tx, trial.run.pipeline, origin, origin, known_at=origin).get(origin)
-    if known is None or known.profile_object is None:
-        return {}
-    return input_profiles(lake, known.profile_object, trial.folder.pipeline)
+    return day_of(lake, known.profile_object if known else None)
 
 
-def _inputs_before(tx: Connection, trial: Attempt, lake: Lake) -> dict[tuple[str, str], ColumnProfile]:
+def _inputs_before(tx: Connection, trial: Attempt, lake: Lake) -> list[Day]:
     origin = trial.run.origin
     known = intake.newest(tx, trial.run.pipeline, last=origin, known_at=origin, states=[intake.IntakeState.ACCEPTED])
     twins = same_weekday_reference(dict.fromkeys(known, DayState.ACCEPTED), origin)
-    digests = [known[day].profile_object for day in twins]
-    return merged(input_profiles(lake, d, trial.folder.pipeline) for d in digests if d)
+    return [day_of(lake, known[day].profile_object) for day in twins]
 
 
 def _nights_before(tx: Connection, trial: Attempt, lake: Lake) -> dict[tuple[str, str], ColumnProfile]:

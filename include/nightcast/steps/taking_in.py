@@ -13,9 +13,12 @@ from nightcast.domain.manifest import digest_json
 from nightcast.domain.panel import panel_digest, panel_key, panel_of_day, totals
 from nightcast.domain.pipeline import Pipeline, PipelineFolder
 from nightcast.domain.profile import kind_of, profile_table, to_json
+from nightcast.domain.slices import split_table, split_to_json
 from nightcast.lake import Lake
 from nightcast.steps.screening import ScreenedDay
 from nightcast.store.intake import IntakeState, Taken
+
+SPLIT = "by "  # no column is called so: names have no spaces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +96,17 @@ def empty(day: date, *, opened: bool) -> Taken:
 
 
 def day_profile(accepted: pa.Table, pipeline: Pipeline) -> dict[str, Any]:
-    """Profiles of the columns whose values have a distribution: measures and attributes."""
+    """Profiles of the columns whose values have a distribution: measures and attributes.
+
+    Beside them, under `SPLIT` and a column of the slices, the profiles of the others for each of its levels.
+    """
     declared = pipeline.source.columns
     columns = {n: (kind, accepted[n]) for n, c in declared.items() if (kind := kind_of(c)) is not None}
-    return {name: to_json(profile) for name, profile in profile_table(columns).items()}
+    found: dict[str, Any] = {name: to_json(profile) for name, profile in profile_table(columns).items()}
+    for by in pipeline.monitoring.slices:
+        others = {name: column for name, column in columns.items() if name != by}
+        found[SPLIT + by] = split_to_json(split_table(accepted[by], others))
+    return found
 
 
 def rules_digest(expectations: str) -> str:

@@ -12,7 +12,7 @@ from nightcast.errors import TablesDoNotFit
 from nightcast.store.connect import connect, transaction
 from nightcast.store.queries import execute, load, lock, row
 
-HEAD = "v0001_memory"
+HEAD = "v0002_drift"
 _SQL = load("migrate")
 
 

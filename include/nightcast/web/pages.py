@@ -12,6 +12,7 @@ from nightcast.store.fence import StepAttempt
 from nightcast.store.overview import Freshness, NightRow
 from nightcast.store.publication import Publication
 from nightcast.store.runs import Run
+from nightcast.store.scores import DriftScore, most_unusual, without_value
 
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
@@ -26,6 +27,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; } code { overflow-
 .bad { color: light-dark(#a40e26, #ff8182); }
 """.strip()
 
+DRIFT_ROWS = 20
 SHORT = 32  # characters that are not broken into lines
 
 TONES = {
@@ -58,8 +60,14 @@ def board(freshness: Sequence[Freshness], nights: Sequence[NightRow]) -> str:
     return _document("Nightcast", "<h2>Pipelines</h2>" + _table(about, fresh) + "<h2>Nights</h2>" + _table(heads, last))
 
 
-def run(run: Run, shown: Sequence[Publication], checks: Sequence[StoredCheck], attempts: Sequence[StepAttempt]) -> str:
-    """One run: what became of it, its pins, its checks (worst first) and its steps."""
+def run(
+    run: Run,
+    shown: Sequence[Publication],
+    checks: Sequence[StoredCheck],
+    attempts: Sequence[StepAttempt],
+    drift: Sequence[DriftScore],
+) -> str:
+    """One run: what became of it, its pins, its checks (worst first), its drift (most unusual first) and its steps."""
     judged = [
         (_state(c.state), c.check_id, c.step, c.scope, c.message, c.observed, c.limit, c.bad_rows, c.rows)
         for c in checks
@@ -73,10 +81,23 @@ def run(run: Run, shown: Sequence[Publication], checks: Sequence[StoredCheck], a
         + _table(["", ""], _facts(run, shown))
         + "<h2>Checks</h2>"
         + _table(["State", "Check", "Step", "Scope", "What was found", "Observed", "Limit", "Bad rows", "Rows"], judged)
+        + _drift(drift)
         + "<h2>Steps</h2>"
         + _table(["Step", "Shard", "Attempt", "State", "Started", "Seconds", "CPU s", "Counts", "Error"], steps)
     )
     return _document(f"{run.pipeline} {run.origin}, run {run.run_id}", body)
+
+
+def _drift(found: Sequence[DriftScore]) -> str:
+    """What moved most against its own past, and what could not be measured."""
+    told = [
+        (s.what, s.kind, s.reference, s.statistic, s.value, s.ranked, s.moved) for s in most_unusual(found, DRIFT_ROWS)
+    ]
+    gaps = [(reason, ", ".join(columns)) for reason, columns in without_value(found).items()]
+    heads = ["Column", "Kind", "Against", "Statistic", "Value", "Rank", "What moved"]
+    about = f"{len(found):,} scores; a rank is the share of nights that lie at least as far, with this one."
+    body = "<h2>Drift</h2>" + f"<p>{about}</p>" + _table(heads, told)
+    return body + (_table(["Without a value", "Columns"], gaps) if gaps else "")
 
 
 def problem(error: NightcastError) -> str:

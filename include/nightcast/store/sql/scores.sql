@@ -4,21 +4,21 @@ DELETE FROM internal.drift_score WHERE run_id = %(run_id)s
 -- name: insert
 INSERT INTO internal.drift_score (
     run_id, reference, kind, column_name, statistic, value, definition, n_reference, n_current, rank, rank_n, slice,
-    pipeline, origin
+    reason, moved, pipeline, origin
 )
 SELECT
     v.run_id, v.reference, v.kind, v.column_name, v.statistic, v.value, v.definition, v.n_reference, v.n_current,
-    v.rank, v.rank_n, v.slice,
+    v.rank, v.rank_n, v.slice, v.reason, v.moved,
     r.pipeline,
     coalesce(v.origin, r.origin)
 FROM (VALUES %s) AS v (
     run_id, reference, kind, column_name, statistic, value, definition, n_reference, n_current, rank, rank_n, slice,
-    origin
+    origin, reason, moved
 )
 INNER JOIN internal.run AS r ON v.run_id = r.run_id
 
 -- name: score
-(%s, %s, %s, %s, %s, %s::float8, %s, %s, %s, %s::float8, %s::int, %s, %s::date)
+(%s, %s, %s, %s, %s, %s::float8, %s, %s, %s, %s::float8, %s::int, %s, %s::date, %s, %s)
 
 -- name: of_run
 SELECT
@@ -33,7 +33,9 @@ SELECT
     rank,
     rank_n,
     slice,
-    origin
+    origin,
+    reason,
+    moved
 FROM internal.drift_score
 WHERE run_id = %(run_id)s
 ORDER BY origin, reference, kind, column_name, slice, statistic

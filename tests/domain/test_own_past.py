@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightcast.domain.drift import rank, same_weekday_reference
 from nightcast.domain.night import DayState
+from nightcast.domain.own_past import rank, same_weekday_reference
 
 pytestmark = pytest.mark.unit
 
