@@ -110,7 +110,9 @@ def test_drift_of_inputs_features_and_predictions_is_recorded(machine: Installat
         assert {s["column_name"] for s in scores if s["kind"] == "prediction"} == {"mean", "q10", "q50", "q90"}
         assert {"quantity", "price", "amount"} <= {s["column_name"] for s in scores if s["kind"] == "measure"}
         assert {s["statistic"] for s in scores} == set(Statistic)
-        for score in scores:
+        assert all((s["value"] is None) is bool(s["reason"]) for s in scores)
+        assert all(bool(s["moved"]) is bool(s["value"]) for s in scores)
+        for score in (s for s in scores if s["value"] is not None and not s["slice"]):
             assert score["origin"] == origin
             assert score["definition"]
             assert score["n_current"] > 0

@@ -63,7 +63,8 @@ def test_its_drift_is_recorded_and_is_no_baseline(doubled: World, copy: Any) -> 
     world: World = copy(doubled)
     following = DOUBLED + timedelta(days=7)
     world.import_days(DOUBLED + timedelta(days=1), following)  # the stopped day itself stays rejected
-    query = f"SELECT n_reference FROM internal.drift_score WHERE origin = '{following}' AND column_name = 'price'"
+    whole = f"origin = '{following}' AND column_name = 'price' AND slice = ''"
+    query = f"SELECT n_reference FROM internal.drift_score WHERE {whole}"
     (n,) = {r["n_reference"] for r in world.as_writer(query)}
     twins = [following - timedelta(weeks=w) for w in range(2, 10)]
     days = ", ".join(f"'{d}'" for d in twins)

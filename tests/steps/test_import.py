@@ -86,10 +86,9 @@ def test_an_interrupted_import_goes_on_where_it_was(early: World, copy: Any) -> 
     assert done["days"] == LAST.day
     query = f"SELECT {WHAT} FROM internal.intake WHERE event_day >= '{FIRST}' ORDER BY event_day, revision"
     assert halved.as_writer(query) == whole.as_writer(query)
-    drift = (
-        "SELECT origin, reference, kind, column_name, statistic, value FROM internal.drift_score WHERE origin >= '{}'"
-    )
-    ordered = drift.format(FIRST) + " ORDER BY 1, 2, 3, 4, 5"
+    what = "origin, reference, kind, column_name, slice, statistic, value"
+    drift = f"SELECT {what} FROM internal.drift_score WHERE origin >= '{FIRST}'"
+    ordered = drift + " ORDER BY 1, 2, 3, 4, 5, 6"
     assert halved.as_writer(ordered) == whole.as_writer(ordered)
     checks = f"SELECT check_id, scope, state, observed, limit_text FROM internal.check_result WHERE scope >= '{FIRST}'"
     signals = checks + " AND length(scope) = 10 ORDER BY 1, 2"

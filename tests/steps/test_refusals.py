@@ -179,8 +179,12 @@ def test_a_closed_day_publishes_without_pulling_anything(world: World) -> None:
     assert run.predictions == run.expected > 0
     (taken,) = world.as_writer(f"SELECT state FROM internal.intake WHERE event_day = '{saturday}'")
     assert taken["state"] == "closed"
-    kinds = world.as_writer(f"SELECT DISTINCT kind FROM internal.drift_score WHERE run_id = {run.run_id} ORDER BY 1")
-    assert [k["kind"] for k in kinds] == ["feature", "prediction"]  # of inputs there are none to compare
+    drift = f"FROM internal.drift_score WHERE run_id = {run.run_id}"
+    kinds = world.as_writer(f"SELECT DISTINCT kind {drift} AND value IS NOT NULL ORDER BY 1")
+    assert [k["kind"] for k in kinds] == ["feature", "prediction"]  # of inputs there are none to compare, which is said
+    inputs = world.as_writer(f"SELECT DISTINCT statistic, reason {drift} AND kind IN ('measure', 'attribute')")
+    assert [i["statistic"] for i in inputs] == ["presence"]
+    assert "its day is closed" in inputs[0]["reason"]
     manifest = world.rooms.lake.get_json(str(run.manifest_digest))
     assert manifest["days"][-1] | {"day": str(saturday), "state": "closed"} == manifest["days"][-1]
 
