@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)/include
 # Any `airflow` command would else make ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.run/airflow
 
-.PHONY: help demo down demo-reset status test lint format lock env image install install-dev
+.PHONY: help demo down demo-reset backtest status test lint format lock env image install install-dev
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ down: ## Stop everything that `make demo` started, and only that
 demo-reset: install ## Delete the demo's state and start afresh
 	@$(PY) -m nightcast.demo reset
 	@$(PY) -m nightcast.demo up
+
+backtest: install-dev ## Measure daily_demand's recipe on the published data, for its README (or as ARGS say)
+	@$(PY) -m nightcast.demo backtest $(ARGS)
 
 status: install ## Show what runs and whether it is healthy
 	@$(PY) -m nightcast.local status

@@ -16,8 +16,6 @@ OTHER = """
 model:
   family: hist_gradient_boosting
   parameters: {loss: poisson, max_iter: 3}
-  scale: {blend: {28: 1.0}, floor: 0.5}
-  training: {origins: 8}
   calibration: {origins: 2, gap_origins: 1}
 features:
   - rolling_mean: {of: units, windows: [28]}
@@ -51,7 +49,9 @@ def test_what_is_wrong_is_said_before_minutes_of_work(world: World) -> None:
     (world.folder / "adida.yaml").write_text(OTHER)
     assert "none of model, seasonal_naive" in bad(world, "backtest", PIPELINE, "--model", world.folder / "adida.yaml")
     (world.folder / "more.yaml").write_text(OTHER + "forecast: {horizon: 3}\n")
-    assert "and features at most" in bad(world, "backtest", PIPELINE, "--model", world.folder / "more.yaml")
+    assert "expected the keys model and features only" in bad(
+        world, "backtest", PIPELINE, "--model", world.folder / "more.yaml"
+    )
     assert "expected one for --json" in bad(world, "backtest", PIPELINE, "--json", "nowhere/report.json")
     (world.folder / PIPELINE / "README.md").unlink()
     assert "expected the pipeline's README for --write" in bad(world, "backtest", PIPELINE, "--write")

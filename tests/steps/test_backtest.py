@@ -153,7 +153,7 @@ def test_what_cannot_be_tested_is_said_before_anything_is_trained(small: World) 
     with pytest.raises(TrainingImpossible, match="Import a longer history") as told:
         backtest.run(early, small.rooms)
     assert told.value.__notes__ == [f"At origin {early.origins[0]} of the backtest"]
-    other = small.folder / "model.yaml"
-    other.write_text("model: {family: hist_gradient_boosting}\n")
-    with pytest.raises(SpecError, match=r"model.yaml:1: .*expected the key parameters"):
+    other = small.folder / "other.yaml"
+    other.write_text("model:\n  family: forest\n")
+    with pytest.raises(SpecError, match=r"other.yaml:2: at model.family: found unknown family 'forest'"):
         backtest.run(replace(ASKED, models=(other,)), small.rooms)

