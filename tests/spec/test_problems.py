@@ -165,6 +165,11 @@ CASES = {
         "l2_regularization, learning_rate, loss, max_bins, max_depth, max_features, max_iter, max_leaf_nodes or "
         "min_samples_leaf",
     ),
+    "value of a model parameter": (
+        "learning_rate: 0.06",
+        "learning_rate: 0",
+        "LINE: at model.parameters.learning_rate: found 0; expected a number above 0",
+    ),
     "warning outside of stopping": (
         "warn_outside: [0.8, 1.25]",
         "warn_outside: [0.4, 1.25]",
@@ -233,6 +238,47 @@ CASES = {
 def test_a_mistake_is_named_with_its_line(after: Edit, case: str) -> None:
     old, new, expected = CASES[case]
     assert after(old, new) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        ("{objective: tweedie, tweedie_variance_power: 1.3, num_leaves: 31}", None),
+        ("{objective: poisson, max_depth: null, learning_rate: 1}", None),
+        ("{}", None),
+        ("{objective: binary}", 'objective: found "binary"; expected poisson, tweedie, regression or regression_l1'),
+        ("{num_leaves: 100000}", "num_leaves: found 100000; expected a whole number from 2 up to 4096"),
+        ("{num_leaves: 31.5}", "num_leaves: found 31.5; expected a whole number from 2 up to 4096"),
+        ("{num_leaves: true}", "num_leaves: found true; expected a whole number from 2 up to 4096"),
+        ("{feature_fraction: 0}", "feature_fraction: found 0; expected a number above 0 up to 1"),
+        ('{learning_rate: "high"}', 'learning_rate: found "high"; expected a number above 0'),
+        ("{max_depth: 0}", "max_depth: found 0; expected a whole number from 1 or null"),
+        (
+            "{objective: tweedie, tweedie_variance_power: 2}",
+            "tweedie_variance_power: found 2; expected a number above 1 below 2",
+        ),
+        (
+            "{objective: poisson, tweedie_variance_power: 1.3}",
+            "tweedie_variance_power: found 1.3; expected it beside objective: tweedie only",
+        ),
+    ],
+)
+def test_parameters_of_lightgbm(after: Edit, good: PipelineFolder, parameters: str, problem: str | None) -> None:
+    text = good.files["pipeline.yaml"]
+    old = text[text.index("  family: hist_gradient_boosting") : text.index("  scale: {")]
+    found = after(old, f"  family: lightgbm\n  parameters: {parameters}\n")
+    assert [f.partition("at model.parameters.")[2] for f in found] == ([problem] if problem else [])
+
+
+@pytest.mark.parametrize(
+    "name", ["num_threads", "early_stopping_round", "bagging_fraction", "seed", "linear_tree", "loss"]
+)
+def test_what_a_fit_must_not_depend_on_cannot_be_set(after: Edit, good: PipelineFolder, name: str) -> None:
+    text = good.files["pipeline.yaml"]
+    old = text[text.index("  family: hist_gradient_boosting") : text.index("  scale: {")]
+    (found,) = after(old, f"  family: lightgbm\n  parameters: {{{name}: 1}}\n")
+    assert f"at model.parameters.{name}: found unknown parameter '{name}'" in found
+    assert "num_leaves" in found.partition("expected ")[2]
 
 
 def test_a_key_written_twice(after: Edit) -> None:
