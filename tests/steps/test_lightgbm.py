@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,30 +15,25 @@ from steps.world import EARLY, FOLDERS, PIPELINE, RECIPE, SMALL, World, schedule
 
 pytestmark = pytest.mark.postgres
 
-LIGHTGBM = """model:
-  family: lightgbm
-  parameters:
-    objective: tweedie
-    tweedie_variance_power: 1.3
-    num_iterations: 150
-    learning_rate: 0.06
-    num_leaves: 31
-    min_data_in_leaf: 200
-    feature_fraction: 0.5
-"""
+PAGE = FOLDERS.parents[1] / "docs" / "how-to" / "use-lightgbm.md"
+
+
+def documented() -> str:
+    """The model that the documentation gives as an example."""
+    return PAGE.read_text().partition("```yaml\n")[2].partition("```")[0]
 
 
 def declared() -> str:
     """The model of the pipeline as it is declared, up to its scale."""
-    text = Path(FOLDERS / PIPELINE / "pipeline.yaml").read_text()
-    return text[text.index("model:\n") : text.index("  scale: {")]
+    text = (FOLDERS / PIPELINE / "pipeline.yaml").read_text()
+    return text[text.index("  family:") : text.index("  scale: {")]
 
 
 def test_a_pipeline_with_lightgbm_has_the_same_life(early: World, copy: Any) -> None:
     world: World = copy(early)
     for old, new in zip(RECIPE, SMALL, strict=True):
         world.edit("pipeline.yaml", old, new)
-    world.edit("pipeline.yaml", declared(), LIGHTGBM)
+    world.edit("pipeline.yaml", declared(), documented())
 
     trained, again = world.train(EARLY), world.train(EARLY)
     assert (again["version"], again["bundle"]) == (trained["version"], trained["bundle"])  # to the byte

@@ -15,7 +15,7 @@ from nightcast.models.families import Features, Floats
 
 # A fit depends on data, parameters and seed only. LightGBM would choose by timing between two ways to sum gradients; of
 # these, row-wise sums depend on the number of threads even where `deterministic` is set (seen on 340,000 rows), and
-# column-wise ones do not. One thread all the same: it is as fast on a panel of this size, and nothing to believe.
+# column-wise ones do not. One thread all the same, as in the other family.
 _FIXED = {"deterministic": True, "force_col_wise": True, "num_threads": 1, "verbosity": -1}
 
 
