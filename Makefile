@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)/include
 # Any `airflow` command would else make ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.run/airflow
 
-.PHONY: help demo down demo-reset backtest status test lint format lock env image install install-dev
+.PHONY: help demo down demo-reset backtest status test lint format lock env image install install-dev new-pipeline
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ backtest: install-dev ## Measure daily_demand's recipe on the published data, fo
 
 status: install ## Show what runs and whether it is healthy
 	@$(PY) -m nightcast.local status
+
+new-pipeline: install ## Make the folder of a new pipeline: make new-pipeline name=store_visits
+	@[ -n "$(name)" ] || { echo "usage: make new-pipeline name=store_visits" >&2; exit 2; }
+	@bin/nightcast new $(name)
 
 test: install-dev ## Run all tests (only some: make test ARGS="tests/store -k publish")
 	@$(PY) -m pytest --durations=15 $(ARGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import date
 
 import psutil
@@ -92,12 +92,11 @@ def test_no_log_holds_a_secret(machine: Installation, nights: dict[str, str]) ->
 
 
 def test_everything_listens_on_loopback_only(machine: Installation) -> None:
-    listening = {
-        (c.laddr.ip, c.laddr.port)
-        for process in machine.processes()
-        for c in process.net_connections("inet")
-        if c.status == psutil.CONN_LISTEN
-    }
+    listening: set[tuple[str, int]] = set()
+    for process in machine.processes():
+        with suppress(psutil.NoSuchProcess):  # a task that has ended meanwhile
+            found = process.net_connections("inet")
+            listening |= {(c.laddr.ip, c.laddr.port) for c in found if c.status == psutil.CONN_LISTEN}
     assert {ip for ip, _ in listening} == {"127.0.0.1"}
     assert {port for _, port in listening} >= set(machine.local.ports.values())
 

@@ -225,6 +225,24 @@ def lint(
         linting.lint(from_environment(os.environ), pipelines or [])
 
 
+@app.command()
+def new(name: Annotated[str, typer.Argument(metavar="NAME", help="A lower-case word: names tables and DAGs.")]) -> None:
+    """Make the folder of a new pipeline, to be changed."""
+    with _explained():
+        from nightcast.cli import starting
+
+        starting.new(from_environment(os.environ), name)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of pipeline.yaml, for editors."""
+    with _explained():
+        from nightcast.cli import starting
+
+        starting.schema()
+
+
 @db.command()
 def plan(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None) -> None:
     """Show what `db apply` would do."""

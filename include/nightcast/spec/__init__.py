@@ -2,5 +2,16 @@
 
 from nightcast.spec.editor_schema import json_schema
 from nightcast.spec.folder import from_files, list_pipelines, load_all, load_folder, with_model
+from nightcast.spec.new_folder import SCHEMA, new_folder, schema_text
 
-__all__ = ["from_files", "json_schema", "list_pipelines", "load_all", "load_folder", "with_model"]
+__all__ = [
+    "SCHEMA",
+    "from_files",
+    "json_schema",
+    "list_pipelines",
+    "load_all",
+    "load_folder",
+    "new_folder",
+    "schema_text",
+    "with_model",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nightcast.domain.families import FAMILIES
 from nightcast.domain.features import FEATURE_KINDS
 from nightcast.spec.validation import NAMED_BY_FOLDER, adapter
 
@@ -24,4 +25,9 @@ def json_schema() -> dict[str, Any]:
         "minProperties": 1,
         "maxProperties": 1,
     }
+    schema["$defs"]["Model"]["properties"]["family"]["enum"] = sorted(FAMILIES)
+    for section, name in (("Schedule", "ready_by"), ("Source", "deadline")):
+        moment = schema["$defs"][section]["properties"][name]
+        del moment["format"]  # which asks for an offset, where ours is in schedule.timezone
+        moment["pattern"] = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
     return schema

@@ -81,7 +81,7 @@ def from_files(name: str, files: Mapping[str, str]) -> PipelineFolder:
     Raises:
         SpecError: everything that is wrong with it, a line each.
     """
-    problems = [*_wrong_name(name), *_wrong_files(files)]
+    problems = [*wrong_name(name), *_wrong_files(files)]
     pipeline = None
     if files.get(PIPELINE, "").strip():
         read, mistakes = read_yaml(files[PIPELINE], PIPELINE)
@@ -125,7 +125,8 @@ def with_model(folder: PipelineFolder, path: Path) -> Pipeline:
     return pipeline
 
 
-def _wrong_name(name: str) -> list[str]:
+def wrong_name(name: str) -> list[str]:
+    """What is wrong with a pipeline's name, a line each."""
     if _NAME.fullmatch(name):
         return []
     return [
