@@ -21,6 +21,25 @@ for name in [n for n in os.environ if n.startswith(("PG", "NIGHTCAST_", "AIRFLOW
     del os.environ[name]  # a developer's own settings must not decide a test
 
 
+MADE_ONCE = {"early", "imported", "published", "doubled"}  # installations that take many seconds to make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what is costly go to one worker, the longest first: the machine, the installations, files."""
+    groups = {item: _group(item) for item in items}
+    for item, (_, name) in groups.items():
+        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: groups[item][0])
+
+
+def _group(item: pytest.Item) -> tuple[int, str]:
+    if "e2e" in item.path.parts:
+        return 0, "machine"
+    if MADE_ONCE & set(getattr(item, "fixturenames", ())):
+        return 1, "installations"
+    return 2, item.path.name
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres.Server]:
     """The embedded Postgres, started for this session and stopped with it."""

@@ -161,7 +161,7 @@ def test_names_that_cannot_name_tables_are_refused(pipeline, name):
 
 @pytest.mark.parametrize("key", ["origin", "mean", "q50", "value"])
 def test_keys_with_a_name_of_ours_are_refused(pipeline, key):
-    with pytest.raises(TablesDoNotFit, match="rename it"):
+    with pytest.raises(TablesDoNotFit, match="give it another in the source"):
         tables.of(with_key(pipeline, key, ColumnType.STRING))
 
 
