@@ -88,7 +88,6 @@ def make_env() -> None:
 def make_databases() -> None:
     """Make the roles and databases on the containers' Postgres, or renew their passwords and rights."""
     from nightcast.local import databases
-    from nightcast.local.state import ROLES
 
     settings = Settings(os.environ)
     admin = settings.required("NIGHTCAST_POSTGRES_URL", "the URL of the superuser of the containers' Postgres")
