@@ -28,11 +28,13 @@ ABOUT = {"snapshot": "ab" * 32, "metrics": {"wape": 0.5}}
 PROFILES = {"units": {"n": 3}}
 
 TRAIN_ELSEWHERE = """
+import sys
 from modelling import trained
 from nightcast import models
 from nightcast.models.archive import digest
 unrelated = [object() for _ in range({ballast})]  # moves every address
 print(digest(models.seal(trained({family!r}), {about!r}, {profiles!r})))
+assert ("lightgbm" in sys.modules) == ({family!r} == "lightgbm")  # nobody pays for the other family
 """
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import pickle
+import random
 import re
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelling import trained
 from models.test_hostile_bundle import Members, refused, unzipped
 from nightcast import models
 from nightcast.errors import BundleRejected
-from nightcast.models import families, guard_lightgbm, machine
+from nightcast.models import families, guard_lightgbm, lightgbm_booster, machine
 from nightcast.models.archive import digest
 from nightcast.models.canonical import stored_zip
 
@@ -146,6 +148,25 @@ def test_a_text_that_leads_the_parser_astray_is_refused(change: Callable[[str], 
 def test_trees_lie_where_the_header_says(change: Callable[[str], str], words: str) -> None:
     """The parser reads at these offsets without looking where the text ends."""
     refused(with_text(change, sizes=False), words)
+
+
+def test_random_edits_are_refused_or_harmless() -> None:
+    """What the check lets through can be read and asked of anything: this process would end otherwise."""
+    rng, fitted = random.Random(0), trained("lightgbm")
+    text, features = unzipped(sealed())["model.txt"].decode(), len(fitted.feature_names) - len(fitted.dropped)
+    x, _ = fitted.golden.inputs()
+    hostile = np.concatenate([x, x * np.float32(1e30), np.full_like(x, np.nan)])
+    refusals = 0
+    for _ in range(300):
+        at, new = rng.randrange(len(text)), rng.choice(["", *"0123456789-+.e \n=naif[]:"])
+        edited = text[:at] + new + text[at + rng.randrange(2) :]
+        try:
+            model = lightgbm_booster.load(with_sizes(edited).encode(), features)
+        except BundleRejected:
+            refusals += 1
+        else:
+            assert lightgbm_booster.predict(model, hostile, 1).shape == (len(hostile),)
+    assert 150 < refusals < 300
 
 
 def test_a_flipped_byte_is_another_digest_and_a_truncated_file_is_none() -> None:

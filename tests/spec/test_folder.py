@@ -216,6 +216,7 @@ def test_reading_a_pipeline_imports_no_heavy_library(root: Path) -> None:
 
 def test_the_schema_for_editors_knows_the_file_as_it_is_written() -> None:
     schema = spec.json_schema()
+    assert schema["$defs"]["Model"]["properties"]["family"]["enum"] == ["hist_gradient_boosting", "lightgbm"]
     assert "name" not in schema["properties"]
     assert schema["additionalProperties"] is False
     feature = schema["properties"]["features"]["items"]["properties"]["rolling_mean"]["$ref"].rsplit("/", 1)[1]
