@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)/include
 # Any `airflow` command would else make ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.run/airflow
 
-.PHONY: help demo down demo-reset backtest status test lint format lock env image install install-dev new-pipeline
+.PHONY: help demo down demo-reset backtest status test lint format docs lock env image install install-dev new-pipeline
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lint: install-dev ## Check format, rules, types, SQL, and the pipelines' folders
 format: install-dev ## Format the code and apply the safe fixes
 	@$(PY) -m ruff check --fix-only .
 	@$(PY) -m ruff format .
+
+docs: install ## Generate docs/reference/ from the code
+	@bin/nightcast docs docs/reference
 
 lock: install ## Resolve requirements.in and requirements-dev.in into the lock files
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -10,6 +10,7 @@ import pytest
 from modelling import MONDAY, make_calendar, make_cube, make_pipeline
 from nightcast.domain.calendar_view import CalendarView
 from nightcast.domain.feature_matrix import FeatureRows, feature_matrix, scoring_rows
+from nightcast.domain.feature_meanings import MEANINGS
 from nightcast.domain.features import CALENDAR_COLUMNS, FEATURE_KINDS, DaysToDate, OfTargetDate, SeasonalMean
 from nightcast.domain.universe import universe
 from nightcast.domain.windows import History
@@ -105,6 +106,15 @@ def test_a_feature_is_what_a_hand_can_work_out(rows: FeatureRows, name: str) -> 
     found = rows.x[:, rows.names.index(name)].astype(float).reshape(3, 4)
     expected = [np.broadcast_to(np.asarray(e, dtype=float), 4) for e in KNOWN[name]]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_the_reference_says_what_an_entity_without_history_has(rows: FeatureRows) -> None:
+    values = {"0": 0.0, "1": 1.0, "NaN": NAN, "`cap`": 9.0}
+    for feature in make_pipeline().features:
+        said = MEANINGS[feature.feature].without_history.replace(",", " ").replace(";", " ").split()[0]
+        for name in set(feature.names()) - {"lag_units_11", "seasonal_mean_units_14_3"}:  # which begin too early
+            a, _, c = rows.x[:, rows.names.index(name)].astype(float).reshape(3, 4)
+            np.testing.assert_array_equal(c, a if said == "the" else np.full(4, values[said]), err_msg=name)
 
 
 def test_columns_of_the_date_know_months_years_and_leap_days() -> None:

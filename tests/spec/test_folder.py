@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -223,3 +224,15 @@ def test_the_schema_for_editors_knows_the_file_as_it_is_written() -> None:
     assert set(schema["$defs"][feature]["properties"]) == {"of", "windows"}
     assert schema["$defs"][feature]["required"] == ["of", "windows"]
     json.dumps(schema)
+
+
+def test_the_schema_for_editors_knows_the_limits_of_features() -> None:
+    definitions = spec.json_schema()["$defs"]
+    lags = definitions["Lagged"]["properties"]["lags"]["items"]
+    assert (lags["type"], lags["minimum"], lags["maximum"]) == ("integer", 1, 1100)
+    assert "1 is the last one up to it" in lags["description"]
+    centred, before = definitions["SeasonalLift"]["properties"]["windows"]["items"]["prefixItems"]
+    assert (centred["maximum"], before["maximum"]) == (365, 1100)
+    date = definitions["DaysToDate"]["properties"]["dates"]["items"]
+    assert re.fullmatch(date["pattern"], "12-24")
+    assert not re.search(date["pattern"], "24 December")

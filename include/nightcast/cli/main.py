@@ -243,6 +243,18 @@ def schema() -> None:
         starting.schema()
 
 
+@app.command()
+def docs(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where the pages lie, such as docs/reference.")],
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a page is out of date.")] = False,
+) -> None:
+    """Generate the reference pages from the code."""
+    with _explained():
+        from nightcast.cli import documenting
+
+        documenting.docs(folder, check=check)
+
+
 @db.command()
 def plan(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None) -> None:
     """Show what `db apply` would do."""

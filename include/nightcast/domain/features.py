@@ -1,7 +1,7 @@
 """Declared features: their types, and the names of the columns they make. `feature_matrix` computes them.
 
 Windows are in calendar days up to and including the origin; means are per *open* day. Missing and closed days are
-masked. Names say what a column is: `<feature>_<measure>_<window>`.
+masked. Names say what a column is: `<feature>_<measure>_<window>`. Formulas are in `feature_meanings`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
 from nightcast.domain.contract import FORBID_UNKNOWN
-from nightcast.domain.feature_arguments import Cap, Centred, Lag, Occurrences, Season, Smoothing, Window
+from nightcast.domain.feature_arguments import (
+    Before,
+    Cap,
+    Centred,
+    FutureColumn,
+    Lag,
+    MeasureName,
+    MonthDay,
+    Occurrences,
+    Season,
+    Smoothing,
+    Window,
+)
 
 CalendarColumn = Literal["weekday", "horizon", "closed_before", "closed_after", "day_of_year", "day_of_month"]
 CALENDAR_COLUMNS: tuple[CalendarColumn, ...] = get_args(CalendarColumn)
@@ -26,7 +38,7 @@ class Windowed:
     feature: Literal[
         "rolling_mean", "rolling_max", "active_share", "active_mean", "coefficient_of_variation", "scaled_mean"
     ]
-    of: str
+    of: MeasureName
     windows: tuple[Window, ...]
 
     def names(self) -> tuple[str, ...]:
@@ -41,7 +53,7 @@ class Ratio:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["mean_ratio", "total_ratio"]
-    of: str
+    of: MeasureName
     windows: tuple[tuple[Window, Window], ...]  # (numerator, denominator): recent days over more of them
 
     def names(self) -> tuple[str, ...]:
@@ -56,7 +68,7 @@ class Lagged:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["lag"]
-    of: str
+    of: MeasureName
     lags: tuple[Lag, ...]
 
     def names(self) -> tuple[str, ...]:
@@ -71,8 +83,8 @@ class WeightedMean:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["weighted_mean_of"]
-    measure: str
-    weight: str
+    measure: MeasureName
+    weight: MeasureName
     windows: tuple[Window, ...]
 
     def names(self) -> tuple[str, ...]:
@@ -87,8 +99,8 @@ class WeightedMeanRatio:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["weighted_mean_ratio"]
-    measure: str
-    weight: str
+    measure: MeasureName
+    weight: MeasureName
     windows: tuple[tuple[Window, Window], ...]  # (numerator, denominator): recent days over more of them
 
     def names(self) -> tuple[str, ...]:
@@ -103,7 +115,7 @@ class SeasonalMean:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["seasonal_mean"]
-    of: str
+    of: MeasureName
     windows: tuple[Centred, ...]
     season_length: Season = 364
 
@@ -119,8 +131,8 @@ class SeasonalLift:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["seasonal_lift", "total_seasonal_lift"]
-    of: str
-    windows: tuple[tuple[Centred, Window], ...]  # (centred on the target date, up to the origin), both a season ago
+    of: MeasureName
+    windows: tuple[tuple[Centred, Before], ...]  # (around the target date, up to the origin), both a season ago
     season_length: Season = 364
     smoothing: Smoothing = 0.0
 
@@ -136,7 +148,7 @@ class SameWeekdayMean:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["same_weekday_mean"]
-    of: str
+    of: MeasureName
     occurrences: tuple[Occurrences, ...]
 
     def names(self) -> tuple[str, ...]:
@@ -151,7 +163,7 @@ class TotalWeekdayShare:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["total_weekday_share"]
-    of: str
+    of: MeasureName
     occurrences: Occurrences
     window: Window
 
@@ -167,7 +179,7 @@ class DaysSinceActive:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["days_since_active"]
-    of: str
+    of: MeasureName
     cap: Cap = 400
 
     def names(self) -> tuple[str, ...]:
@@ -182,7 +194,7 @@ class Age:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["age"]
-    of: str
+    of: MeasureName
     cap: Cap = 400
 
     def names(self) -> tuple[str, ...]:
@@ -211,7 +223,7 @@ class DaysToDate:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["days_to_date"]
-    dates: tuple[str, ...]  # MM-DD
+    dates: tuple[MonthDay, ...]
 
     def names(self) -> tuple[str, ...]:
         """Column names."""
@@ -225,7 +237,7 @@ class KnownFuture:
     __pydantic_config__ = FORBID_UNKNOWN
 
     feature: Literal["known_future"]
-    columns: tuple[str, ...]
+    columns: tuple[FutureColumn, ...]
 
     def names(self) -> tuple[str, ...]:
         """Column names."""

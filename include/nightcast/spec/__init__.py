@@ -3,6 +3,7 @@
 from nightcast.spec.editor_schema import json_schema
 from nightcast.spec.folder import from_files, list_pipelines, load_all, load_folder, with_model
 from nightcast.spec.new_folder import SCHEMA, new_folder, schema_text
+from nightcast.spec.validation import read_feature
 
 __all__ = [
     "SCHEMA",
@@ -12,6 +13,7 @@ __all__ = [
     "load_all",
     "load_folder",
     "new_folder",
+    "read_feature",
     "schema_text",
     "with_model",
 ]

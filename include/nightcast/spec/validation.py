@@ -13,9 +13,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from nightcast.domain.features import FEATURE_KINDS
+from nightcast.domain.features import FEATURE_KINDS, FeatureSpec
 from nightcast.domain.pipeline import Pipeline
 from nightcast.domain.team_file import Path, TeamFile, one_of, shown, unknown
+from nightcast.errors import SpecError
+from nightcast.spec.reading import read_yaml
 
 NAMED_BY_FOLDER = "name"
 _EXPECTED = {  # pydantic's error type -> what was expected, in our words
@@ -65,6 +67,27 @@ def validate(name: str, read: TeamFile) -> tuple[Pipeline | None, list[str]]:
         return adapter().validate_json(json.dumps(tree | {NAMED_BY_FOLDER: name}), strict=True), []
     except ValidationError as error:
         return None, _problems(error.errors(include_url=False), read, tree.get("features", []))
+
+
+def read_feature(text: str) -> FeatureSpec:
+    """One entry of `features:` from its YAML text, such as `rolling_mean: {of: units, windows: [7]}`.
+
+    Raises:
+        SpecError: it is not an entry.
+    """
+    read, problems = read_yaml(f"features:\n- {text}", "feature")
+    entries, mistakes = _features(read.value["features"], read) if not problems else ([], problems)
+    if mistakes:
+        raise SpecError("feature", mistakes)
+    try:
+        return _feature_adapter().validate_json(json.dumps(entries[0]), strict=True)
+    except ValidationError as error:
+        raise SpecError("feature", [str(e["loc"]) + ": " + e["msg"] for e in error.errors()]) from error
+
+
+@functools.cache
+def _feature_adapter() -> TypeAdapter[FeatureSpec]:
+    return TypeAdapter(FeatureSpec)
 
 
 def _features(found: Any, read: TeamFile) -> tuple[list[dict[str, Any]], list[str]]:

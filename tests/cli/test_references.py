@@ -1,0 +1,51 @@
+"""The pages of docs/reference/ that are made from the code are the committed ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.calling import call
+from nightcast import spec
+from nightcast.cli.references import PAGES
+from nightcast.domain.feature_meanings import MEANINGS
+from nightcast.domain.features import FEATURE_KINDS
+from nightcast.domain.pipeline import PipelineFolder
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reference_page_is_what_the_code_says(name: str) -> None:
+    assert (ROOT / "docs/reference" / name).read_text() == PAGES[name](), "run `make docs` and commit the page"
+
+
+def test_every_feature_is_in_the_reference() -> None:
+    assert list(MEANINGS) == list(FEATURE_KINDS)
+    page = PAGES["features.md"]()
+    assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == list(FEATURE_KINDS)
+
+
+def test_the_examples_of_features_make_a_pipeline() -> None:
+    folder = spec.load_folder(ROOT / "include/pipelines/daily_demand")
+    text = folder.files["pipeline.yaml"]
+    start, end = text.index("features:\n"), text.index("model:\n")
+    examples = "".join(f"  - {meaning.example}\n" for meaning in MEANINGS.values())
+    changed = f"{text[:start]}features:\n{examples}\n{text[end:]}"
+    changed = changed.replace("calendar: {columns: [day_of_year,", "calendar: {columns: [promotion, day_of_year,")
+    made: PipelineFolder = spec.from_files("daily_demand", {**folder.files, "pipeline.yaml": changed})
+    assert {f.feature for f in made.pipeline.features} == set(FEATURE_KINDS)
+    assert made.pipeline.features == tuple(spec.read_feature(m.example) for m in MEANINGS.values())
+
+
+def test_docs_are_written_and_checked_from_the_command_line(tmp_path: Path) -> None:
+    first, page = call({}, tmp_path, "docs", "reference"), tmp_path / "reference/features.md"
+    assert first.stdout.splitlines()[0] == "reference/features.md: written"
+    assert page.read_text() == PAGES["features.md"]()
+    page.write_text("something else")
+    old = call({}, tmp_path, "docs", "reference", "--check")
+    assert (old.returncode, page.read_text()) == (1, "something else")
+    assert old.stdout == "reference/features.md: is out of date; run `nightcast docs reference`\n"
