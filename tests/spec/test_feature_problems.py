@@ -7,9 +7,11 @@ from typing import Any, get_args, get_origin
 
 import pytest
 
+from nightcast import spec
 from nightcast.domain.feature_arguments import month_and_day
 from nightcast.domain.features import FEATURE_KINDS, arguments_of
 from nightcast.domain.pipeline import PipelineFolder
+from nightcast.errors import SpecError
 
 pytestmark = pytest.mark.unit
 
@@ -222,3 +224,19 @@ def test_the_default_pipeline_may_use_all_of_them(good: PipelineFolder, after: E
         "calendar: {columns: [horizon]}",
     ]
     assert after(SIZE, "\n  - ".join([SIZE, *more])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lag: {of: units}", "feature:1: at features[0].lag.lags: found nothing; expected the key lags beside of"),
+        ("lag: {of: units, lags: 1}", "feature:1: at features[0].lag.lags: found 1; expected a list"),
+        ("lags: {of: units}", "feature:1: at features[0].lags: found unknown feature 'lags'; did you mean 'lag'?"),
+        ("lag: {of: units", "feature:1: is not YAML"),
+    ],
+)
+def test_one_feature_can_be_read_alone(text: str, expected: str) -> None:
+    assert spec.read_feature("lag: {of: units, lags: [2]}").names() == ("lag_units_2",)
+    with pytest.raises(SpecError) as caught:
+        spec.read_feature(text)
+    assert caught.value.problems[0].startswith(expected)

@@ -75,14 +75,15 @@ def read_feature(text: str) -> FeatureSpec:
     Raises:
         SpecError: it is not an entry.
     """
-    read, problems = read_yaml(f"features:\n- {text}", "feature")
+    read, problems = read_yaml(f"features: [{{{text}}}]", "feature")
     entries, mistakes = _features(read.value["features"], read) if not problems else ([], problems)
     if mistakes:
         raise SpecError("feature", mistakes)
     try:
         return _feature_adapter().validate_json(json.dumps(entries[0]), strict=True)
     except ValidationError as error:
-        raise SpecError("feature", [str(e["loc"]) + ": " + e["msg"] for e in error.errors()]) from error
+        errors = [{**e, "loc": ("features", 0, *e["loc"])} for e in error.errors(include_url=False)]
+        raise SpecError("feature", _problems(typing.cast(list[ErrorDetails], errors), read, entries)) from error
 
 
 @functools.cache
