@@ -18,7 +18,8 @@ from nightcast.cli.measuring import as_json
 from nightcast.errors import NotFound, SpecError, TrainingImpossible
 from nightcast.steps import backtest, predict
 from nightcast.store import fence, runs
-from steps.world import FIRST_DAY, PIPELINE, RECIPE, SMALL, TRAINED_THROUGH, World
+from steps.other_worlds import NIGHTS, Riding
+from steps.world import FIRST_DAY, PIPELINE, RECIPE, SMALL, TRAINED_THROUGH, Installation, World
 
 pytestmark = pytest.mark.postgres
 
@@ -35,12 +36,12 @@ def small(world: World) -> World:
     return world
 
 
-def files(world: World) -> set[str]:
+def files(world: Installation) -> set[str]:
     return {str(f) for f in world.lake.rglob("*")}
 
 
 @contextmanager
-def unchanged(world: World) -> Iterator[None]:
+def unchanged(world: Installation) -> Iterator[None]:
     before = world.fingerprint(but=()), files(world)
     yield
     assert (world.fingerprint(but=()), files(world)) == before
@@ -157,3 +158,16 @@ def test_what_cannot_be_tested_is_said_before_anything_is_trained(small: World) 
     other.write_text("model:\n  family: forest\n")
     with pytest.raises(SpecError, match=r"other.yaml:2: at model.family: found unknown family 'forest'"):
         backtest.run(replace(ASKED, models=(other,)), small.rooms)
+
+
+def test_a_pipeline_of_another_kind_is_tested_at_its_newest_matured_origins(riding: Riding) -> None:
+    """Two keys, no calendar, a horizon of 7 days, other quantiles; what it has published is not touched."""
+    with unchanged(riding):
+        found = backtest.run(backtest.Asked(pipeline="bike_rides", every=7, count=2), riding.rooms)
+    newest = NIGHTS[-1] - timedelta(days=7)
+    assert found["origins"] == [str(newest - timedelta(days=7)), str(newest)]
+    assert list(found["by_horizon"]) == ["1", "2-7"]
+    model = found["methods"]["model"]
+    assert {"pinball_q25", "pinball_q50", "pinball_q75", "share_below_q75"} <= model.keys()
+    assert 0 < model["wape_horizon"] < found["methods"]["seasonal_naive"]["wape_horizon"]
+    assert found["rows"] == sum(part["rows"] for part in found["by_origin"].values()) > 500

@@ -192,7 +192,10 @@ def backtest(
     last: Annotated[int, typer.Option(min=1, help="How many default origins.")] = 6,
     model: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Compare this `model:` too; its row is named after the file. Repeatable."),
+        typer.Option(
+            metavar="FILE",
+            help="Compare the `model:` of this file, which says how it differs from the folder's. Repeatable.",
+        ),
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole report there.")] = None,
     write: Annotated[
