@@ -43,15 +43,10 @@ def test_a_backtest_is_printed_and_kept_beside_the_pipeline(world: World) -> Non
 
 
 def test_what_is_wrong_is_said_before_minutes_of_work(world: World) -> None:
-    assert "expected origins up to 2011-10-09" in bad(world, "backtest", PIPELINE, "--origins", "2011-10-10")
     typed = cli(world, "backtest", PIPELINE, "--origins", "2011-10-03, October")
     assert (typed.returncode, "expected YYYY-MM-DD" in typed.stderr) == (2, True)
     (world.folder / "adida.yaml").write_text(OTHER)
     assert "none of model, seasonal_naive" in bad(world, "backtest", PIPELINE, "--model", world.folder / "adida.yaml")
-    (world.folder / "more.yaml").write_text(OTHER + "forecast: {horizon: 3}\n")
-    assert "expected the keys model and features only" in bad(
-        world, "backtest", PIPELINE, "--model", world.folder / "more.yaml"
-    )
     assert "expected one for --json" in bad(world, "backtest", PIPELINE, "--json", "nowhere/report.json")
     (world.folder / PIPELINE / "README.md").unlink()
     assert "expected the pipeline's README for --write" in bad(world, "backtest", PIPELINE, "--write")
