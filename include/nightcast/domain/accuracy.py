@@ -1,38 +1,30 @@
-"""Accuracy of forecasts whose target days have come: by days ahead, beside seasonal naive, with how settled truth is.
+"""Accuracy of forecasts whose target days have come: by days ahead, by part of the entities, beside seasonal naive.
 
-Rows are pairs of an entity and a target day. Sums are exact before they are rounded, so the order of rows does not
-matter. A metric that is not defined has no value but a reason.
+Rows are pairs of an entity and a target day. A score that is not defined has no value but a reason.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nightcast.domain.metrics import bias, wape
+from nightcast.domain import metrics
+from nightcast.domain.accuracy_metrics import POINT, VALUE_ADDED
+from nightcast.domain.pipeline import quantile_column
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 WEEKLY_UP_TO = 28  # days ahead; further ones share a bucket of four weeks
-ALL = "all"
-
-
-class Metric(StrEnum):
-    """What is measured."""
-
-    WAPE = "wape"
-    BIAS = "bias"
-
-
-DEFINITIONS = {
-    Metric.WAPE: "sum |y - f| / sum y, y actual, f forecast",
-    Metric.BIAS: "sum f / sum y - 1, y actual, f forecast; above 0 is too much forecast",
-}
+ALL = "all"  # the bucket of every day ahead
+EVERYTHING = ""  # the slice of all entities
+VERSION = 1  # to be raised when a formula changes: then all nights are scored again
 
 
 class Method(StrEnum):
@@ -43,9 +35,9 @@ class Method(StrEnum):
 
 
 class Maturity(StrEnum):
-    """How settled the actual of a day is."""
+    """Whether a score may still change by itself."""
 
-    PROVISIONAL = "provisional"  # accepted, and still pulled again: late rows may change it
+    PROVISIONAL = "provisional"  # target days are still to come, or are still pulled again: late rows may change them
     FINAL = "final"
 
 
@@ -63,22 +55,70 @@ class Bucket:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy:
+class Part:
+    """A bucket of a night, or all of it, at the time when it is scored.
+
+    `forecast` and `compared` are its target days: those that were forecast, and those whose actuals are recorded.
+    `come` says whether the last of them has passed.
+    """
+
+    name: str
+    bucket: Bucket
+    forecast: int
+    compared: int
+    come: bool
+    maturity: Maturity
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Compared:
+    """Forecasts beside what happened, one element per row.
+
+    `quantiles` is (rows, levels). `naive` and the scales of MASE and RMSSE are NaN where there is none. `entity`
+    numbers the entities; `ahead` is target date minus origin, in days.
+    """
+
+    actual: Integers
+    mean: Floats
+    quantiles: Floats
+    naive: Floats
+    scale_absolute: Floats
+    scale_squared: Floats
+    entity: Integers
+    ahead: Integers
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(column) for name, column in vars(self).items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns have {lengths} rows; expected one length")
+        for name in ("actual", "mean", "quantiles", "ahead"):
+            if bad := int(np.count_nonzero(~np.isfinite(getattr(self, name)))):
+                raise ValueError(f"{name}: {bad} values are not finite; expected numbers only")
+
+    def __len__(self) -> int:
+        return len(self.actual)
+
+    def take(self, rows: Flags) -> Compared:
+        """Some of the rows."""
+        return Compared(**{name: column[rows] for name, column in vars(self).items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
     """One metric of one method over `n` rows: its value, or the reason why it has none."""
 
-    horizon_bucket: str
-    method: str
-    metric: Metric
+    part: Part
+    slice: str
+    method: Method
+    metric: str
     value: float | None
     reason: str | None
     n: int
-    sum_actual: float
-    sum_forecast: float
+    sum_actual: float | None  # None where no actual has part in it
 
-    @property
-    def definition(self) -> str:
-        """The formula."""
-        return DEFINITIONS[self.metric]
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError(f"{self.metric} has value {self.value} and reason {self.reason}; expected one of them")
 
 
 def horizon_buckets(horizon: int) -> tuple[Bucket, ...]:
@@ -90,72 +130,116 @@ def horizon_buckets(horizon: int) -> tuple[Bucket, ...]:
     return tuple(Bucket(first=before + 1, last=end) for before, end in zip([0, *ends], ends, strict=False))
 
 
-METRICS = {Metric.WAPE: wape, Metric.BIAS: bias}
+def parts(
+    origin: date, targets: Collection[date], recorded: Collection[date], horizon: int, seen: date, late_arrival: int
+) -> list[Part]:
+    """The parts of a night in which a day has come: its buckets, and all of it.
 
-
-def accuracy(
-    actual: npt.NDArray[Any], forecasts: Mapping[str, npt.NDArray[Any]], days_ahead: npt.NDArray[Any], horizon: int
-) -> list[Accuracy]:
-    """Every metric of every method, per horizon bucket that has rows, and over all rows (bucket `all`).
-
-    All arrays have one element per row, so that methods are compared on the same rows. `forecasts` maps a `Method`
-    to its forecasts, `days_ahead` is target date minus origin, from 1 to `horizon`.
-
-    Raises:
-        ValueError: arrays of different lengths, a number that is not finite, or a row beyond the horizon.
+    `targets` are the target days of its forecast, `recorded` the days whose actuals are. `seen` is the newest day that
+    any night took in; a night pulls the `late_arrival` days before its own again, so that from then on none will.
     """
-    _refuse_unusable(actual, forecasts, days_ahead, horizon)
-    ends = [bucket.last for bucket in horizon_buckets(horizon)]
-    place = np.searchsorted(ends, days_ahead)
-    parts = [(b.name, place == i) for i, b in enumerate(horizon_buckets(horizon)) if np.any(place == i)]
-    parts.append((ALL, np.ones(len(actual), np.bool_)))
-    return [
-        _measured(name, method, metric, np.asarray(actual)[rows], np.asarray(forecast)[rows])
-        for name, rows in parts
-        for method, forecast in forecasts.items()
-        for metric in Metric
-    ]
+    whole = [(b.name, b) for b in horizon_buckets(horizon)] + [(ALL, Bucket(first=1, last=horizon))]
+    found = []
+    for name, bucket in whole:
+        first, last = (origin + timedelta(days=n) for n in (bucket.first, bucket.last))
+        days = sorted(d for d in targets if first <= d <= last)
+        compared = sum(d in recorded for d in days)
+        if compared:
+            settled = days[-1] <= seen - timedelta(days=late_arrival)
+            maturity = Maturity.FINAL if settled else Maturity.PROVISIONAL
+            part = Part(name=name, bucket=bucket, forecast=len(days), compared=compared, come=days[-1] <= seen,
+                        maturity=maturity)  # fmt: skip
+            found.append(part)
+    return found
 
 
-def maturity(day: date, seen: date, late_arrival: int) -> Maturity:
-    """How settled the actual of `day` is when the last night that read it had the origin `seen`.
+def scores(
+    rows: Compared, slices: Mapping[str, Flags], levels: Sequence[float], found: Sequence[Part]
+) -> Iterator[Score]:
+    """Every metric of every method in every part: over all entities, and in each slice once the part has wholly come.
 
-    A night pulls the `late_arrival` days before its own again; so from `late_arrival` days on, none will.
+    A slice's flags are one per row. Slices of days that come one by one would be many small numbers.
     """
-    return Maturity.FINAL if (seen - day).days >= late_arrival else Maturity.PROVISIONAL
+    for part in found:
+        inside = (rows.ahead >= part.bucket.first) & (rows.ahead <= part.bucket.last)
+        yield from _measured(rows.take(inside), levels, part, EVERYTHING)
+        for name, flags in slices.items() if part.come else ():
+            if (both := inside & flags).any():
+                yield from _measured(rows.take(both), levels, part, name)
 
 
-def joint_maturity(maturities: Iterable[Maturity]) -> Maturity:
-    """Of several days together: final when each is."""
-    return Maturity.FINAL if all(m is Maturity.FINAL for m in maturities) else Maturity.PROVISIONAL
+def churn(
+    mean: Floats, before: Floats, ahead: Integers, slices: Mapping[str, Flags], found: Sequence[Part]
+) -> Iterator[Score]:
+    """How much a night changed what the night published before had said of the same rows; known at once, and final.
+
+    `before` is NaN where that night has no such row.
+    """
+    both = ~np.isnan(before)
+    for part in found:
+        inside = both & (ahead >= part.bucket.first) & (ahead <= part.bucket.last)
+        for name, flags in {EVERYTHING: inside, **slices}.items():
+            if (rows := inside & flags).any():
+                value = metrics.churn(mean[rows], before[rows])
+                reason = "the night before had forecast 0 for all of them" if value is None else None
+                yield Score(part=part, slice=name, method=Method.MODEL, metric="churn", value=value, reason=reason,
+                            n=int(rows.sum()), sum_actual=None)  # fmt: skip
 
 
-def _measured(
-    bucket: str, method: str, metric: Metric, actual: npt.NDArray[Any], forecast: npt.NDArray[Any]
-) -> Accuracy:
-    value, total = METRICS[metric](actual, forecast), math.fsum(actual)
-    reason = f"the actuals of {len(actual)} rows sum to {total:g}; a share of them needs more than 0"
-    return Accuracy(
-        horizon_bucket=bucket,
-        method=method,
-        metric=metric,
-        value=value,
-        reason=reason if value is None else None,
-        n=len(actual),
-        sum_actual=total,
-        sum_forecast=math.fsum(forecast),
+def _measured(rows: Compared, levels: Sequence[float], part: Part, name: str) -> Iterator[Score]:
+    total, scaled = metrics.total(rows.actual), {"mase": rows.scale_absolute, "rmsse": rows.scale_squared}
+    n = {metric: int((scale > 0).sum()) for metric, scale in scaled.items()}
+    reasons = {metric: _no_scale(rows) for metric in scaled}
+    no_share = f"the actuals of {len(rows)} rows sum to {total:g}; a share of them needs more than 0"
+    missing = int(np.isnan(rows.naive).sum())
+    no_naive = f"{missing} of {len(rows)} rows have no seasonal naive: their weekday was never open before the origin"
+
+    def score(method: Method, metric: str, value: float | None, why_not: str = no_share) -> Score:
+        reason, count = why_not if value is None else None, n.get(metric, len(rows))
+        return Score(part=part, slice=name, method=method, metric=metric, value=value, reason=reason, n=count,
+                     sum_actual=total)  # fmt: skip
+
+    model = _point(rows, rows.mean)
+    naive = dict.fromkeys(POINT) if missing else _point(rows, rows.naive)
+    for metric in POINT:
+        yield score(Method.MODEL, metric, model[metric], reasons.get(metric, no_share))
+        yield score(
+            Method.SEASONAL_NAIVE, metric, naive[metric], no_naive if missing else reasons.get(metric, no_share)
+        )
+    for metric, of in VALUE_ADDED.items():
+        value = metrics.forecast_value_added(model[of], naive[of])
+        yield score(Method.MODEL, metric, value, no_naive if missing else no_share)
+    for metric, value in _of_quantiles(rows, levels):
+        yield score(Method.MODEL, metric, value)
+
+
+def _point(rows: Compared, forecast: Floats) -> dict[str, float | None]:
+    sums = [metrics.sums(column, rows.entity) for column in (rows.actual, forecast)]
+    return {
+        "wape_daily": metrics.wape(rows.actual, forecast),
+        "wape_horizon": metrics.wape(*sums),
+        "bias": metrics.bias(rows.actual, forecast),
+        "mase": metrics.mase(rows.actual, forecast, rows.entity, rows.scale_absolute),
+        "rmsse": metrics.rmsse(rows.actual, forecast, rows.entity, rows.scale_squared),
+    }
+
+
+def _of_quantiles(rows: Compared, levels: Sequence[float]) -> Iterator[tuple[str, float | None]]:
+    losses = []
+    for at, level in enumerate(levels):
+        column, name = rows.quantiles[:, at], quantile_column(level)
+        losses.append(metrics.pinball(rows.actual, column, level) or 0.0)
+        yield f"pinball_{name}", losses[-1]
+        yield f"below_{name}", metrics.share_below(rows.actual, column)
+    yield "pinball_mean", sum(losses) / len(losses)
+    if len(levels) > 1:
+        low, high = rows.quantiles[:, 0], rows.quantiles[:, -1]
+        yield "coverage", metrics.coverage(rows.actual, low, high)
+        yield "interval_width", metrics.interval_width(low, high)
+
+
+def _no_scale(rows: Compared) -> str:
+    return (
+        f"none of {len(np.unique(rows.entity))} keys has a scale: their last year before the origin has fewer than "
+        f"{metrics.FEWEST_DIFFERENCES} differences of consecutive open days, or only differences of 0"
     )
-
-
-def _refuse_unusable(
-    actual: npt.NDArray[Any], forecasts: Mapping[str, npt.NDArray[Any]], days_ahead: npt.NDArray[Any], horizon: int
-) -> None:
-    columns = {"actual": actual, "days_ahead": days_ahead, **{f"forecast of {m}": f for m, f in forecasts.items()}}
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"columns have {lengths} rows; expected one length")
-    for name, column in columns.items():
-        if bad := int(np.count_nonzero(~np.isfinite(np.asarray(column, np.float64)))):
-            raise ValueError(f"{name}: {bad} of {len(column)} values are not finite; expected numbers only")
-    if len(days_ahead) and not (np.min(days_ahead) >= 1 and np.max(days_ahead) <= horizon):
-        raise ValueError(f"rows are {min(days_ahead)} to {max(days_ahead)} days ahead; expected 1 to {horizon}")

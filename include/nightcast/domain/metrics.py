@@ -60,7 +60,8 @@ def sums(values: Numbers, group: Integers) -> Floats:
         return np.zeros(0)
     high, low, bits, exponent = _fixed_point(np.asarray(values)[ordered])
     pairs = zip(np.add.reduceat(high, starts).tolist(), np.add.reduceat(low, starts).tolist(), strict=True)
-    return np.ldexp(np.array([float((h << bits) + l) for h, l in pairs]), exponent - 2 * bits)
+    found: Floats = np.ldexp([float((above << bits) + below) for above, below in pairs], exponent - 2 * bits)
+    return found
 
 
 def mase(actual: Numbers, forecast: Numbers, group: Integers, scale: Floats) -> float | None:

@@ -2,9 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nightcast.domain.contract import FORBID_UNKNOWN
+
+MOST_KEY_VALUES = 20  # of a key column that have a slice each; the others share one
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActiveShareSlices:
+    """Entities by the share of open days on which their target was above zero, over `window` days up to the origin.
+
+    `edges` divide 0 to 1: a slice has its lower edge and not its upper one, the last one has both.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    window: int = 91
+    edges: tuple[float, ...] = (0.2, 0.5, 0.9)
+
+    def __post_init__(self) -> None:
+        if list(self.edges) != sorted(set(self.edges)) or not all(0 < e < 1 for e in self.edges):
+            raise ValueError(f"edges are {list(self.edges)}; expected rising shares between 0 and 1")
+
+    @property
+    def column(self) -> str:
+        """Name of the number that decides."""
+        return f"active_share_{self.window}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelSlices:
+    """Entities in `parts` of equal number by the mean of their target on open days.
+
+    The mean is over `window` days up to the origin. Part 1 is the lowest; equal means are in one part.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    window: int = 91
+    parts: int = 3
+
+    @property
+    def column(self) -> str:
+        """Name of the number that decides."""
+        return f"level_{self.window}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracySlices:
+    """How entities are divided for accuracy: each division gives one set of slices, none is crossed with another.
+
+    `keys` are key columns: a slice for each of the 20 values with the most entities, and one for all others.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    active_share: ActiveShareSlices | None = field(default_factory=ActiveShareSlices)
+    level: LevelSlices | None = None
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,9 +68,11 @@ class Monitoring:
     """Parts of a night that are watched on their own.
 
     `slices` are columns of the source with role attribute: the levels of each split the rows, and drift is measured
-    in its largest levels and in the rest of them together.
+    in its largest levels and in the rest of them together. `accuracy_slices` divide the entities by what was known of
+    them at the origin.
     """
 
     __pydantic_config__ = FORBID_UNKNOWN
 
     slices: tuple[str, ...] = ()
+    accuracy_slices: AccuracySlices = field(default_factory=AccuracySlices)

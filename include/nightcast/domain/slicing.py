@@ -2,76 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nightcast.domain.contract import FORBID_UNKNOWN
+from nightcast.domain.monitoring import MOST_KEY_VALUES, AccuracySlices
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-
-MOST_KEY_VALUES = 20  # of a key column that have a slice each; the others share one
-MOST_PARTS = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class ActiveShareSlices:
-    """Entities by the share of open days on which their target was above zero, over `window` days up to the origin.
-
-    `edges` divide 0 to 1: a slice has its lower edge and not its upper one, the last one has both.
-    """
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    window: int = 91
-    edges: tuple[float, ...] = (0.2, 0.5, 0.9)
-
-    def __post_init__(self) -> None:
-        if list(self.edges) != sorted(set(self.edges)) or not all(0 < e < 1 for e in self.edges):
-            raise ValueError(f"edges are {list(self.edges)}; expected rising shares between 0 and 1")
-
-    @property
-    def column(self) -> str:
-        """Name of the number that decides."""
-        return f"active_share_{self.window}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LevelSlices:
-    """Entities in `parts` of equal number by the mean of their target on open days, over `window` days up to the origin.
-
-    Part 1 is the lowest. Equal means are in one part.
-    """
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    window: int = 91
-    parts: int = 3
-
-    @property
-    def column(self) -> str:
-        """Name of the number that decides."""
-        return f"level_{self.window}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccuracySlices:
-    """How entities are divided for accuracy: each division gives one set of slices, none is crossed with another.
-
-    `keys` are key columns: a slice for each of the 20 values with the most entities, and one for all others.
-    """
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    active_share: ActiveShareSlices | None = ActiveShareSlices()
-    level: LevelSlices | None = None
-    keys: tuple[str, ...] = ()
 
 
 def slices(entities: pa.Table, declared: AccuracySlices) -> dict[str, Flags]:
@@ -96,7 +39,7 @@ def _intervals(name: str, values: Floats, edges: Sequence[float]) -> Mapping[str
     known = ~np.isnan(values)
     return {
         f"{name} [{low}, {high}{')' if at < len(edges) else ']'}": known & (place == at)
-        for at, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False))
+        for at, (low, high) in enumerate(itertools.pairwise(bounds))
     }
 
 

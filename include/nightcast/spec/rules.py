@@ -16,6 +16,7 @@ from nightcast.domain.team_file import Path, TeamFile, one_of, shown, unknown
 from nightcast.spec.cron import wrong_cron
 from nightcast.spec.feature_rules import feature_problems
 
+MOST_PARTS = 10  # of a division of the entities; each costs about 60 rows of scores a night
 MOST_SLICES = 4  # columns; each costs a night about as many profiles as it has levels
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,50}")
 _SUMMED = (ColumnType.INTEGER, ColumnType.DECIMAL, ColumnType.BOOLEAN)
@@ -206,3 +207,20 @@ def _monitoring(p: Pipeline) -> _Found:
             yield path, f"found {name!r} again; expected each column once"
     if len(slices) > MOST_SLICES:
         yield ("monitoring", "slices"), f"found {len(slices)} columns; expected at most {MOST_SLICES}"
+    yield from _accuracy_slices(p)
+
+
+def _accuracy_slices(p: Pipeline) -> _Found:
+    declared, at = p.monitoring.accuracy_slices, ("monitoring", "accuracy_slices")
+    if declared.active_share:
+        yield from _bounded((*at, "active_share", "window"), declared.active_share.window, 1, LONGEST_WINDOW)
+        if not 1 <= (n := len(declared.active_share.edges)) <= MOST_PARTS:
+            yield (*at, "active_share", "edges"), f"found {n} edges; expected 1 to {MOST_PARTS}"
+    if declared.level:
+        yield from _bounded((*at, "level", "window"), declared.level.window, 1, LONGEST_WINDOW)
+        yield from _bounded((*at, "level", "parts"), declared.level.parts, 2, MOST_PARTS)
+    for place, name in enumerate(declared.keys):
+        if name not in p.keys:
+            yield (*at, "keys", place), unknown(name, p.keys, "key column")
+        elif declared.keys.index(name) != place:
+            yield (*at, "keys", place), f"found {name!r} again; expected each column once"
