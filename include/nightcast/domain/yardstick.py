@@ -6,6 +6,7 @@ Made once per night, from its snapshot; so no later truth gets into them.
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from nightcast.domain.universe import universe
 from nightcast.domain.windows import History, Past, weekdays
 
 WEEK = 7
+SCALES = ("scale_absolute", "scale_squared")  # of MASE and RMSSE
 Floats = npt.NDArray[np.float64]
 
 
@@ -38,7 +40,7 @@ def yardstick(history: History, origin: date, pipeline: Pipeline) -> pa.Table:
     for at, weekday in sorted(enumerate(weekdays(week)), key=lambda pair: int(pair[1])):
         known = bool(naive.known[at])
         columns[f"naive_{weekday}"] = pa.array(naive.values[:, at]) if known else pa.nulls(len(values), pa.int64())
-    for name, scale in zip(("scale_absolute", "scale_squared"), difference_scales(values, is_open), strict=True):
+    for name, scale in zip(SCALES, difference_scales(values, is_open), strict=True):
         columns[name] = pa.array(scale)
     past, declared = Past(history, origin, entities), pipeline.monitoring.accuracy_slices
     if by := declared.active_share:
@@ -46,6 +48,12 @@ def yardstick(history: History, origin: date, pipeline: Pipeline) -> pa.Table:
     if level := declared.level:
         columns[level.column] = pa.array(past.mean(target, level.window))
     return pa.table(columns)
+
+
+def fits(found: pa.Table, pipeline: Pipeline) -> bool:
+    """Whether a yardstick has the numbers that the declared slices need."""
+    declared = pipeline.monitoring.accuracy_slices
+    return {by.column for by in (declared.active_share, declared.level) if by} <= set(found.column_names)
 
 
 def naive_of(found: pa.Table, entity: npt.NDArray[np.intp], targets: npt.NDArray[np.datetime64]) -> Floats:
@@ -59,6 +67,6 @@ def naive_of(found: pa.Table, entity: npt.NDArray[np.intp], targets: npt.NDArray
     return np.where(entity >= 0, np.stack(columns)[weekdays(targets), entity], np.nan)
 
 
-def of_rows(column: Floats, entity: npt.NDArray[np.intp]) -> Floats:
-    """A number of the yardstick per row; NaN for entities that it does not have."""
-    return np.where(entity >= 0, column[entity], np.nan) if len(column) else np.full(len(entity), np.nan)
+def taken(column: npt.NDArray[Any], at: npt.NDArray[np.intp]) -> Floats:
+    """Numbers by their place in a column; NaN where the place is -1."""
+    return np.append(column, np.nan)[at]

@@ -2,63 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightcast.domain import accuracy, baselines
-from nightcast.domain.manifest import Manifest
 from nightcast.domain.night import RunState
-from nightcast.domain.panel import Cube, build_cube, wanted_days
-from nightcast.domain.pipeline import Pipeline
+from nightcast.domain.pipeline import Pipeline, PipelineFolder
 from nightcast.domain.rows import arrow_type
 from nightcast.lake import Lake
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import Attempt, attempt, committing, finish, night_result
-from nightcast.steps.snapshot import load_manifest
-from nightcast.store import actuals, intake, predictions, publication, runs
+from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, pinned_folder
+from nightcast.steps.scoring import Truth, kept_yardstick, scored
+from nightcast.store import accuracy, actuals, intake, predictions, runs
+from nightcast.store.accuracy import AccuracyScore, Night
 from nightcast.store.connect import Connection
 
-NAIVE_DAYS = 35  # of history that seasonal naive may need: the same weekday, closed weeks passed over
+MOST_NIGHTS = 60  # scored by one task, the newest first; what is left waits for the next night
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredNight:
+    """The scores of one night, with what they rest on."""
+
+    night: Night
+    scores: list[AccuracyScore]
+    yardstick: str
+    last_target: date
+    truth: str
 
 
 def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
-    """Take the accepted days of the window into the actuals, and score every published forecast of them.
+    """Take accepted days into the actuals, and score every published night for which truth has changed.
 
-    Truth is what is known now: the monitor of an older night, run again, takes nothing back that came later. A failure
-    here takes nothing back that was published.
+    Truth is what is known now: the monitor of an older night, run again, takes nothing back that came later; and what
+    an earlier monitor could not do is made up for. A failure here takes nothing back that was published.
     """
     with rooms.transaction() as tx:
         state = runs.get(tx, night["run_id"]).state
     if state in (RunState.UNCHANGED, RunState.TOO_OLD):
         return {**night, "skip": True, "why": f"run {night['run_id']} is {state}: nothing new to score"}
     with attempt(night, rooms, "monitor_accuracy", judges=False) as trial:
-        pipeline, window = trial.folder.pipeline, trial.run.window
+        window = trial.run.window
         if window is None:
             return {**night, "skip": True, "why": f"run {night['run_id']} has no window"}
         with rooms.transaction() as tx:
-            accepted = [intake.IntakeState.ACCEPTED]
-            days = intake.newest(tx, pipeline.name, window.start, window.end, states=accepted)
-        truth = _actuals(days, pipeline, rooms.lake)
+            counts = _record_truth(tx, trial, window.start, rooms.lake)
         with rooms.transaction() as tx:
-            actuals.record(tx, pipeline, trial.run.run_id, list(days), truth)
-            seen = _seen(tx, trial)
-            found = [s for shown in _forecasts(tx, trial) for s in _scored(tx, shown, seen, pipeline, rooms.lake)]
+            truth = _truth(tx, trial)
+            stale = _stale(tx, trial, truth)
+        found = list(_scored(stale[-MOST_NIGHTS:], truth, trial, rooms))
         with committing(trial, rooms) as tx:
-            fresh = actuals.add_accuracy(tx, found)
-            counts = {"days": len(days), "actuals": truth.num_rows, "scores": len(found), "new_scores": fresh}
+            fresh = _store(tx, found, trial)
+            counts |= {"nights": len(found), "nights_left": len(stale) - len(found), "new_scores": fresh}
             finish(tx, trial, counts=counts, result={})
         return night_result(trial.run, trial.folder, **counts)
 
 
-def _seen(tx: Connection, trial: Attempt) -> date:
-    """The newest night that has recorded actuals: this one, unless it is run again or late."""
-    origin = trial.run.origin
-    return max(actuals.recorded_days(tx, trial.folder.pipeline, origin, date.max), default=origin)
+def _record_truth(tx: Connection, trial: Attempt, first: date, lake: Lake) -> dict[str, int]:
+    """Record the accepted days, from the first published night or the window on, whose newest panel is not recorded."""
+    pipeline = trial.folder.pipeline
+    actuals.lock_truth(tx, pipeline)
+    shown = accuracy.nights(tx, pipeline)
+    first = min([first, *(n.origin for n in shown[:1])])
+    days = intake.newest(tx, pipeline.name, first, states=[intake.IntakeState.ACCEPTED])
+    recorded = actuals.recorded_days(tx, pipeline, first)
+    fresh = {day: taken for day, taken in days.items() if recorded.get(day) != taken.panel_digest}
+    table = _actuals(fresh, pipeline, lake)
+    panels = {day: taken.panel_digest for day, taken in fresh.items()}
+    changed = actuals.record(tx, pipeline, trial.run.run_id, panels, table)
+    return {"days": len(fresh), "actuals": table.num_rows, "closed": changed.closed, "opened": changed.opened}
 
 
 def _actuals(days: Mapping[date, intake.Revision], pipeline: Pipeline, lake: Lake) -> pa.Table:
@@ -80,76 +96,64 @@ def _actuals(days: Mapping[date, intake.Revision], pipeline: Pipeline, lake: Lak
     return pa.concat_tables(parts)
 
 
-def _forecasts(tx: Connection, trial: Attempt) -> list[publication.Publication]:
-    """The published nights whose horizon reaches into the window; and the night itself, in case it is made late."""
-    window = trial.run.window
-    first = (window.start if window else trial.run.origin) - timedelta(days=trial.folder.pipeline.forecast.horizon)
-    shown = publication.published(tx, trial.run.pipeline, first, trial.run.origin)
-    return [s for s in shown if not runs.get(tx, s.run_id).look_ahead]
+def _truth(tx: Connection, trial: Attempt) -> Truth:
+    pipeline = trial.folder.pipeline
+    return Truth(
+        recorded=actuals.recorded_days(tx, pipeline, date.min),
+        seen=accuracy.seen(tx, pipeline) or trial.run.origin,
+        late_arrival=pipeline.source.late_arrival,
+    )
 
 
-def _scored(
-    tx: Connection, shown: publication.Publication, seen: date, pipeline: Pipeline, lake: Lake
-) -> list[actuals.AccuracyScore]:
-    """Accuracy of one night over all its target days that have come by the night `seen`."""
-    last = shown.origin + timedelta(days=pipeline.forecast.horizon)
-    came = sorted(actuals.recorded_days(tx, pipeline, shown.origin + timedelta(days=1), last))
-    forecast = predictions.of_run(tx, pipeline, shown.run_id)
-    forecast = forecast.filter(pc.is_in(forecast["target_date"], value_set=pa.array(came, type=pa.date32())))
-    if not forecast.num_rows:
-        return []
-    truth = actuals.read(tx, pipeline, came[0], came[-1])
-    joined = forecast.append_column("row", pa.array(np.arange(forecast.num_rows))).join(
-        truth, [*pipeline.keys, "target_date"], [*pipeline.keys, "event_day"], join_type="left outer"
-    )
-    order = np.argsort(joined["row"].to_numpy())
-    actual = pc.fill_null(joined["value"], 0).to_numpy()[order]
-    naive, known = _naive(forecast, runs.get(tx, shown.run_id), pipeline, lake)
-    forecasts = {"model": forecast["mean"].to_numpy()[known], "seasonal_naive": naive[known]}
-    found = accuracy.accuracy(
-        actual[known], forecasts, forecast["horizon"].to_numpy()[known], pipeline.forecast.horizon
-    )
-    settled = accuracy.joint_maturity(accuracy.maturity(day, seen, pipeline.source.late_arrival) for day in came)
-    return [
-        actuals.AccuracyScore(
-            run_id=shown.run_id,
-            horizon_bucket=f.horizon_bucket,
-            method=f.method,
-            metric=f.metric.value,
-            maturity=settled.value,
-            value=f.value,
-            n=f.n,
-            sum_actual=f.sum_actual,
+def _stale(tx: Connection, trial: Attempt, truth: Truth) -> list[Night]:
+    """The nights whose scores rest on another truth than what is known now, or that have none, oldest first."""
+    found = accuracy.nights(tx, trial.folder.pipeline)
+    return [n for n in found if n.last_target is None or truth.digest(n, n.last_target) != n.truth]
+
+
+def _scored(nights: list[Night], truth: Truth, trial: Attempt, rooms: Rooms) -> Iterator[ScoredNight]:
+    """Score each night by its own pinned spec, one night in memory at a time."""
+    if not nights:
+        return
+    with rooms.transaction() as tx:
+        last = nights[-1].origin + timedelta(days=366)
+        happened = actuals.read(tx, trial.folder.pipeline, nights[0].origin, last)
+    held: dict[int, pa.Table] = {}
+    folders: dict[str | None, PipelineFolder] = {}
+    for night in nights:
+        made_by = _run(rooms, night.run_id)
+        if made_by.spec_digest not in folders:
+            folders[made_by.spec_digest] = pinned_folder(made_by, rooms)
+        folder = folders[made_by.spec_digest]
+        for run_id in filter(None, (night.before, night.run_id)):
+            if run_id not in held:
+                with rooms.transaction() as tx:
+                    held[run_id] = predictions.of_run(tx, folder.pipeline, run_id)
+        forecast, before = held[night.run_id], held[night.before] if night.before else None
+        digest, measured = kept_yardstick(night, made_by, folder, rooms.lake)
+        last = max(forecast["target_date"].unique().to_pylist(), default=night.origin)
+        found = scored(night, forecast, before, measured, happened, truth, folder.pipeline)
+        yield ScoredNight(
+            night=night, scores=found, yardstick=digest, last_target=last, truth=truth.digest(night, last)
         )
-        for f in found
-    ]
+        held = {night.run_id: forecast}
 
 
-def _naive(
-    forecast: pa.Table, run_: runs.Run, pipeline: Pipeline, lake: Lake
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Seasonal naive for the rows of a forecast, from what the night itself knew; and where there is one."""
-    manifest = load_manifest(lake, str(run_.manifest_digest))
-    cube = _recent(manifest, pipeline, lake)
-    days = np.unique(forecast["target_date"].to_numpy().astype("datetime64[D]"))
-    naive = baselines.seasonal_naive(cube.values[pipeline.forecast.target], cube.days, cube.open, manifest.origin, days)
-    column = np.searchsorted(days, forecast["target_date"].to_numpy().astype("datetime64[D]"))
-    entity = _places(cube, forecast, pipeline.keys)
-    values = np.where(entity >= 0, naive.values[np.maximum(entity, 0), column], 0)
-    return values, naive.known[column]
+def _store(tx: Connection, found: list[ScoredNight], trial: Attempt) -> int:
+    """Store the scores of the nights whose truth is still the one that they were made from."""
+    accuracy.lock(tx, trial.folder.pipeline)
+    now, nights = _truth(tx, trial), {n.run_id: n for n in accuracy.nights(tx, trial.folder.pipeline)}
+    fresh = 0
+    for each in found:
+        night = nights.get(each.night.run_id)
+        if night is not None and now.digest(night, each.last_target) == each.truth:
+            fresh += accuracy.add(tx, each.scores)
+            accuracy.keep_basis(
+                tx, night.run_id, yardstick=each.yardstick, last_target=each.last_target, truth=each.truth
+            )
+    return fresh
 
 
-def _recent(manifest: Manifest, pipeline: Pipeline, lake: Lake) -> Cube:
-    days = manifest.days[-NAIVE_DAYS:]
-    panels = ((digest, lake.get_table(digest)) for digest in sorted(wanted_days(days)))
-    return build_cube(panels, days, manifest.calendar, pipeline)
-
-
-def _places(cube: Cube, rows: pa.Table, keys: Sequence[str]) -> np.ndarray[Any, Any]:
-    """The index in the cube of each row's entity; -1 for one that sold nothing lately, whose naive forecast is 0."""
-    index = cube.keys.append_column("place", pa.array(np.arange(cube.keys.num_rows)))
-    numbered = rows.select(list(keys)).append_column("row", pa.array(np.arange(rows.num_rows)))
-    joined = numbered.join(index, list(keys), join_type="left outer")
-    order = np.argsort(joined["row"].to_numpy())
-    places: np.ndarray[Any, Any] = pc.fill_null(joined["place"], -1).to_numpy()[order]
-    return places
+def _run(rooms: Rooms, run_id: int) -> runs.Run:
+    with rooms.transaction() as tx:
+        return runs.get(tx, run_id)

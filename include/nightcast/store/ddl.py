@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from psycopg2 import sql
 
+from nightcast.domain.accuracy_metrics import definitions
 from nightcast.store import comments, tables
 from nightcast.store.queries import load
 from nightcast.store.tables import Tables, forecast, internal
@@ -58,14 +59,18 @@ def views(wanted: Tables, quantiles: tuple[str, ...]) -> Iterator[sql.Composable
     shown = [*wanted.key_names, "origin", "target_date", "horizon", "mean", *quantiles]
     parts = _parts(wanted, shown)
     rows_of = [*shown, *_AFTER_COLUMNS]
+    parts |= {"metrics": _metrics(target, quantiles)}
     scores = ["origin", "horizon_bucket", "slice", "model_version", "method", "metric", "maturity", "metric_value"]
-    scores += ["n", "sum_actual", "run", "computed_at"]
+    scores += ["unit", "reason", "n", "days_compared", "days_forecast", "sum_actual", "definition", "run"]
+    scores += ["computed_at"]
     for view, text, names in (
         ("latest", f"Forecast of {target} from the latest published night: one row per key and target date.", rows_of),
         ("history", f"Published forecasts of {target} from every night.", rows_of),
-        ("vs_actual", f"Published forecasts of {target} beside what happened, by horizon.",
-         [*rows_of, "look_ahead", "actual", "maturity"]),
-        ("accuracy", f"Accuracy of the published forecasts of {target}, as computed last.", scores),
+        ("vs_actual", f"Published forecasts of {target} beside what happened, one row per origin, key and target date: "
+         "choose an origin or a horizon before you sum actuals.", [*rows_of, "look_ahead", "actual", "maturity"]),
+        ("accuracy_history", f"Accuracy of forecasts of {target}: every score, each time its value changed, because "
+         "days came or truth was restated. Of withdrawn revisions too.", scores),
+        ("accuracy", f"Accuracy of the published forecasts of {target}: every score once, as computed last.", scores),
     ):  # fmt: skip
         yield sql.SQL(_SQL[f"create_{view}"]).format(**parts)
         yield from comments.relation("VIEW", forecast(_view(name, view)), text, names, wanted)
@@ -74,6 +79,16 @@ def views(wanted: Tables, quantiles: tuple[str, ...]) -> Iterator[sql.Composable
     yield sql.SQL("COMMENT ON FUNCTION {as_of}(timestamptz) IS {text}").format(
         as_of=parts["as_of"], text=sql.Literal(text)
     )
+
+
+def _metrics(target: str, quantiles: tuple[str, ...]) -> sql.Composed:
+    """Rows of metric, unit and definition."""
+    levels = [int(column.removeprefix("q")) / 100 for column in quantiles]
+    rows = [
+        sql.Literal((name, target if found.unit == "target" else found.unit, found.text))
+        for name, found in definitions(levels).items()
+    ]
+    return sql.SQL(", ").join(rows)
 
 
 def drop_views(wanted: Tables) -> Iterator[sql.Composable]:
@@ -99,7 +114,7 @@ def _parts(wanted: Tables, shown: list[str]) -> dict[str, sql.Composable]:
     return {
         **{
             view: forecast(_view(wanted.pipeline, view))
-            for view in ("latest", "history", "as_of", "vs_actual", "accuracy")
+            for view in ("latest", "history", "as_of", "vs_actual", "accuracy_history", "accuracy")
         },
         "prediction": internal(wanted.prediction),
         "actual": internal(wanted.actual),

@@ -12,7 +12,7 @@ from nightcast.errors import TablesDoNotFit
 from nightcast.store.connect import connect, transaction
 from nightcast.store.queries import execute, load, lock, row
 
-HEAD = "v0002_drift"
+HEAD = "v0003_accuracy"
 _SQL = load("migrate")
 
 

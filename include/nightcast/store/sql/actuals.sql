@@ -26,11 +26,11 @@ WHERE NOT EXISTS (
 )
 
 -- name: days
-INSERT INTO internal.actual_day (pipeline, tables_version, event_day, run_id, recorded_at)
-SELECT %(pipeline)s, %(version)s, d.day, %(run_id)s, %(now)s
-FROM unnest(%(days)s::date []) AS d (day)
+INSERT INTO internal.actual_day (pipeline, tables_version, event_day, panel_digest, run_id, recorded_at)
+SELECT %(pipeline)s, %(version)s, d.day, d.panel_digest, %(run_id)s, %(now)s
+FROM unnest(%(days)s::date [], %(panels)s::text []) AS d (day, panel_digest)
 ON CONFLICT (pipeline, tables_version, event_day) DO UPDATE
-SET run_id = excluded.run_id, recorded_at = excluded.recorded_at
+SET panel_digest = excluded.panel_digest, run_id = excluded.run_id, recorded_at = excluded.recorded_at
 
 -- name: known_now
 known_to IS NULL
@@ -44,33 +44,9 @@ WHERE event_day BETWEEN {first} AND {last} AND {known}
 ORDER BY event_day, {keys}
 
 -- name: recorded_days
-SELECT event_day FROM internal.actual_day
-WHERE pipeline = %(pipeline)s AND tables_version = %(version)s AND event_day BETWEEN %(first)s AND %(last)s
-
--- name: add_accuracy
-INSERT INTO internal.accuracy_score
-(run_id, horizon_bucket, slice, method, metric, maturity, value, n, sum_actual, pipeline, origin, model_version)
-SELECT v.*, r.pipeline, r.origin, r.model_version
-FROM (VALUES %s) AS v (run_id, horizon_bucket, slice, method, metric, maturity, value, n, sum_actual)
-INNER JOIN internal.run AS r ON v.run_id = r.run_id
-
--- name: score
-(%s, %s, %s, %s, %s, %s, %s::float8, %s, %s)
-
--- name: accuracy_of
-SELECT DISTINCT ON (horizon_bucket, slice, method, metric, maturity)
-    run_id,
-    origin,
-    model_version,
-    horizon_bucket,
-    slice,
-    method,
-    metric,
-    maturity,
-    value,
-    n,
-    sum_actual,
-    computed_at
-FROM internal.accuracy_score
-WHERE run_id = %(run_id)s
-ORDER BY horizon_bucket ASC, slice ASC, method ASC, metric ASC, maturity ASC, computed_at DESC
+SELECT
+    event_day,
+    panel_digest
+FROM internal.actual_day
+WHERE pipeline = %(pipeline)s AND tables_version = %(version)s AND event_day >= %(first)s
+ORDER BY event_day

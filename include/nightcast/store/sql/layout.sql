@@ -142,22 +142,28 @@ CROSS JOIN (
 ) AS taken
 WHERE b.pipeline = {pipeline} AND b.withdrawn_at IS NULL
 
+-- name: create_accuracy_history
+CREATE VIEW {accuracy_history} AS
+SELECT
+    s.origin, s.horizon_bucket, s.slice, s.model_version, s.method, s.metric, s.maturity, s.value AS metric_value,
+    m.unit, s.reason, s.n, s.days_compared, s.days_forecast, s.sum_actual, m.definition, s.run_id AS run, s.computed_at
+FROM internal.accuracy_score AS s
+LEFT JOIN (VALUES {metrics}) AS m (metric, unit, definition) ON s.metric = m.metric
+WHERE s.pipeline = {pipeline}
+
 -- name: create_accuracy
 CREATE VIEW {accuracy} AS
-SELECT DISTINCT ON (s.origin, s.run_id, s.horizon_bucket, s.slice, s.method, s.metric, s.maturity)
-    s.origin, s.horizon_bucket, s.slice, s.model_version, s.method, s.metric, s.maturity,
-    s.value AS metric_value, s.n, s.sum_actual, s.run_id AS run, s.computed_at
-FROM internal.accuracy_score AS s
-WHERE s.pipeline = {pipeline}
-ORDER BY
-    s.origin ASC, s.run_id ASC, s.horizon_bucket ASC, s.slice ASC, s.method ASC, s.metric ASC, s.maturity ASC,
-    s.computed_at DESC
+SELECT DISTINCT ON (h.origin, h.horizon_bucket, h.slice, h.method, h.metric) h.*
+FROM {accuracy_history} AS h
+INNER JOIN internal.publication AS b ON h.run = b.run_id
+WHERE b.pipeline = {pipeline} AND b.withdrawn_at IS NULL
+ORDER BY h.origin ASC, h.horizon_bucket ASC, h.slice ASC, h.method ASC, h.metric ASC, h.computed_at DESC
 
 -- name: grant_tables
 GRANT SELECT, INSERT ON {prediction}, {actual} TO {writer};
 GRANT UPDATE (known_to) ON {actual} TO {writer};
 
 -- name: grant_views
-GRANT SELECT ON {latest}, {history}, {vs_actual}, {accuracy} TO {writer}, {analyst};
+GRANT SELECT ON {latest}, {history}, {vs_actual}, {accuracy_history}, {accuracy} TO {writer}, {analyst};
 REVOKE ALL ON FUNCTION {as_of}(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {as_of}(timestamptz) TO {writer}, {analyst}

@@ -22,6 +22,7 @@ GRANT USAGE ON SCHEMA internal, forecast TO {writer};
 GRANT SELECT ON forecast.changes, forecast.freshness TO {writer};
 GRANT SELECT ON internal.pipeline, internal.alembic_version TO {writer};
 GRANT SELECT, INSERT, UPDATE ON internal.run, internal.run_step, internal.actual_day TO {writer};
+GRANT SELECT, INSERT, UPDATE ON internal.accuracy_basis TO {writer};
 GRANT SELECT, INSERT ON internal.intake, internal.model_event, internal.accuracy_score TO {writer};
 GRANT SELECT, INSERT, DELETE ON internal.check_result, internal.quarantined_row, internal.drift_score TO {writer};
 GRANT SELECT, INSERT, UPDATE (state) ON internal.model_version TO {writer};
