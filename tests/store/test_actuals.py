@@ -1,4 +1,4 @@
-"""Actuals in periods, forecasts beside them, and scores."""
+"""Actuals in periods, forecasts beside them, and scores of drift."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pytest
 from nightcast.domain.night import RunKind, RunState
 from nightcast.errors import TablesDoNotFit
 from nightcast.store import actuals, intake, publication, runs, scores
-from nightcast.store.actuals import AccuracyScore, Recorded
+from nightcast.store.actuals import Recorded
 from nightcast.store.intake import IntakeState, Taken
 from nightcast.store.queries import rows, the_row
 from nightcast.store.scores import DriftScore
+from store.conftest import digest
 
 pytestmark = pytest.mark.postgres
 ORIGIN = date(2011, 10, 31)
@@ -37,7 +38,7 @@ def run(memory):
 
 def record(memory, run, days, *found):
     with memory.writing() as tx:
-        return actuals.record(tx, memory.pipeline, run, days, table(*found))
+        return actuals.record(tx, memory.pipeline, run, dict.fromkeys(days, digest("panel")), table(*found))
 
 
 def read(memory, **asked):
@@ -59,20 +60,21 @@ def test_what_was_known_stays_with_its_period(memory, run):
     assert read(memory, known_at=between) == [("A", DAYS[0], 5), ("B", DAYS[0], 7), ("A", DAYS[1], 1)]
     assert read(memory, known_at=between - timedelta(days=1)) == []
     with memory.writing() as tx:
-        assert actuals.recorded_days(tx, memory.pipeline, DAYS[0], DAYS[3]) == set(DAYS[:2])
+        assert actuals.recorded_days(tx, memory.pipeline, DAYS[0]) == dict.fromkeys(DAYS[:2], digest("panel"))
+        assert actuals.recorded_days(tx, memory.pipeline, DAYS[1]) == {DAYS[1]: digest("panel")}
 
 
 def test_a_day_without_any_sale_is_recorded_too(memory, run):
     assert record(memory, run, DAYS[:1]) == Recorded(closed=0, opened=0)
     with memory.writing() as tx:
-        assert actuals.recorded_days(tx, memory.pipeline, DAYS[0], DAYS[3]) == {DAYS[0]}
+        assert set(actuals.recorded_days(tx, memory.pipeline, DAYS[0])) == {DAYS[0]}
 
 
 def test_rows_of_other_days_or_forms_are_refused(memory, run):
     with pytest.raises(ValueError, match=f"actuals of .*{DAYS[1]}"):
         record(memory, run, DAYS[:1], ("A", DAYS[1], 5))
     with pytest.raises(TablesDoNotFit, match="expected sku, event_day, value"), memory.writing() as tx:
-        actuals.record(tx, memory.pipeline, run, DAYS, table().drop_columns("value"))
+        actuals.record(tx, memory.pipeline, run, dict.fromkeys(DAYS), table().drop_columns("value"))
 
 
 def test_forecasts_stand_beside_what_happened(memory, run):
@@ -92,43 +94,6 @@ def test_forecasts_stand_beside_what_happened(memory, run):
         ("B", 2, 2.0, 0, "provisional", False),
         ("B", 3, 3.0, None, None, False),
     ]
-
-
-def accuracy(run, value, **more):
-    given = {
-        "horizon_bucket": "1-7",
-        "method": "model",
-        "metric": "wape",
-        "maturity": "provisional",
-        "n": 4,
-        "sum_actual": 6.0,
-    }
-    return AccuracyScore(run_id=run, value=value, **given | more)
-
-
-def test_accuracy_keeps_earlier_values_and_shows_the_newest(memory, run):
-    first = [accuracy(run, 0.5), accuracy(run, 0.7, method="seasonal_naive"), accuracy(run, None, metric="bias", n=0)]
-    with memory.writing() as tx:
-        assert actuals.add_accuracy(tx, first) == 3
-    with memory.writing() as tx:
-        assert actuals.add_accuracy(tx, first) == 0  # computed again, the same: nothing new
-        assert actuals.add_accuracy(tx, [accuracy(run, 0.4)]) == 1
-        assert actuals.add_accuracy(tx, [accuracy(run, 0.3, maturity="final")]) == 1
-        assert actuals.add_accuracy(tx, []) == 0
-        stored = actuals.accuracy_of(tx, run)
-        assert the_row(tx, "SELECT count(*) AS n FROM internal.accuracy_score")["n"] == 5
-    assert {(each.method, each.metric, each.maturity): each.value for each in stored} == {
-        ("model", "bias", "provisional"): None,
-        ("model", "wape", "provisional"): 0.4,
-        ("model", "wape", "final"): 0.3,
-        ("seasonal_naive", "wape", "provisional"): 0.7,
-    }
-    assert {(each.origin, each.model_version) for each in stored} == {(ORIGIN, 1)}
-    with memory.reading() as tx:
-        shown = rows(
-            tx, "SELECT metric_value FROM forecast.demand_accuracy WHERE maturity = 'final' OR metric = 'bias'"
-        )
-    assert sorted(str(each["metric_value"]) for each in shown) == ["0.3", "None"]
 
 
 def drift(value, column="price", **more):

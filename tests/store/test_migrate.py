@@ -15,11 +15,11 @@ import nightcast
 from nightcast.domain.night import RunKind, RunMode, RunState, StepState
 from nightcast.domain.verdict import CheckState
 from nightcast.errors import SettingMissing, StoreUnavailable, TablesDoNotFit
-from nightcast.store import migrate, roles
+from nightcast.store import ddl, layout, migrate, roles, tables
 from nightcast.store.connect import transaction
 from nightcast.store.intake import IntakeState
 from nightcast.store.models import ModelEvent, ModelState
-from nightcast.store.queries import execute, rows
+from nightcast.store.queries import as_json, execute, rows
 
 pytestmark = pytest.mark.postgres
 
@@ -120,7 +120,7 @@ def test_states_of_the_schema_are_those_of_the_code(memory):
 def test_the_analyst_reads_forecast_and_nothing_else(memory):
     memory.live_model()
     with memory.reading() as tx:
-        for view in ("demand", "demand_history", "demand_vs_actual", "demand_accuracy", "freshness", "changes"):
+        for view in (*(f"demand{view}" for view in tables.VIEWS), "freshness", "changes"):
             rows(tx, f"SELECT * FROM forecast.{view}")
         rows(tx, "SELECT * FROM forecast.demand_as_of(now())")
         visible = """
@@ -248,3 +248,51 @@ def test_migrations_run_from_wherever_the_package_is_installed(bare, tmp_path):
     assert done.stdout.startswith(str(place))
     with bare.writing() as tx:
         assert migrate.current(tx) == migrate.HEAD
+
+
+FIRST_VERSION = """
+INSERT INTO internal.pipeline (name, version, layout, title, owner, cron, timezone, first_night, ready_by, late_arrival)
+VALUES ('demand', 1, %(layout)s, 't', 'o', '0 2 * * *', 'UTC', '2011-10-24', '06:00', 3);
+INSERT INTO internal.run (pipeline, tables_version, origin, kind, mode, attempt, state)
+VALUES ('demand', 1, '2011-10-31', 'night', 'known_then', 1, 'open');
+INSERT INTO internal.actual_day (pipeline, tables_version, event_day, run_id, recorded_at)
+VALUES ('demand', 1, '2011-11-01', 1, now());
+INSERT INTO internal.accuracy_score
+(pipeline, origin, run_id, horizon_bucket, method, metric, maturity, value, n, sum_actual)
+VALUES
+('demand', '2011-10-31', 1, 'all', 'model', 'wape', 'provisional', 0.5, 3, 8),
+('demand', '2011-10-31', 1, 'all', 'model', 'bias', 'provisional', NULL, 3, 0);
+CREATE VIEW forecast.demand AS SELECT 1 AS x;
+CREATE VIEW forecast.demand_history AS SELECT 1 AS x;
+CREATE VIEW forecast.demand_vs_actual AS SELECT 1 AS x;
+CREATE VIEW forecast.demand_accuracy AS SELECT metric, value AS metric_value, sum_actual FROM internal.accuracy_score
+"""
+
+
+def test_a_database_of_the_first_version_is_brought_here_with_its_scores(bare):
+    owner, pipeline = bare.url("nightcast_owner"), bare.pipeline
+    migrate._run_migrations(owner, "v0001_memory")
+    old = {"keys": [["sku", "text"]], "target": "units", "views": "0" * 64}
+    with bare.owning() as tx:
+        for statement in ddl.create(tables.of(pipeline)):
+            execute(tx, statement)
+        execute(tx, FIRST_VERSION, {"layout": as_json(old)})
+    with pytest.raises(TablesDoNotFit, match=r"v0001_memory.*nightcast db apply"), bare.owning() as tx:
+        layout.fits(tx, pipeline)
+    migrate.upgrade(owner)
+    with bare.owning() as tx:
+        done = [change.summary for change in layout.apply(tx, pipeline)]
+        assert done[0] == "make the views forecast.demand…"
+        assert layout.plan(tx, pipeline) == []
+        assert rows(tx, UNCOMMENTED) == []
+        migrate.current(tx)
+    with bare.reading() as tx:
+        found = rows(tx, "SELECT * FROM forecast.demand_accuracy_history ORDER BY metric")
+        rows(tx, "SELECT * FROM forecast.demand_accuracy")
+    assert [(f["metric"], f["metric_value"], f["reason"], f["unit"]) for f in found] == [
+        ("bias", None, "the actuals do not sum to more than 0", "share"),
+        ("wape_daily", 0.5, None, "share"),
+    ]
+    with bare.writing() as tx:
+        assert rows(tx, "SELECT panel_digest FROM internal.actual_day") == [{"panel_digest": None}]
+        assert rows(tx, "SELECT * FROM internal.accuracy_basis") == []

@@ -47,7 +47,7 @@ def _known() -> list[str]:
     return [file.stem for file in (Path(__file__).parent / "migrations/versions").glob("v*.py")]
 
 
-def _run_migrations(owner_url: str) -> None:
+def _run_migrations(owner_url: str, to: str = "head") -> None:
     from alembic import command  # heavy, and needed by `db apply` alone
     from alembic.config import Config
     from sqlalchemy import create_engine
@@ -59,7 +59,7 @@ def _run_migrations(owner_url: str) -> None:
     with engine.begin() as connection:  # all of it or nothing
         connection.connection.cursor().execute(_SQL["schemas"])
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _grant(tx: Connection, analyst_role: str, writer_role: str) -> None:
