@@ -239,43 +239,6 @@ def test_drift_of_a_measure_is_what_scipy_says_of_the_source(published: World) -
     )
 
 
-def test_accuracy_of_an_earlier_night_stands_beside_seasonal_naive_on_the_same_rows(published: World) -> None:
-    first = NIGHTS[0]
-    compared = published.as_analyst(
-        f"SELECT mean, actual, maturity FROM forecast.{PIPELINE}_vs_actual"
-        f" WHERE origin = '{first}' AND actual IS NOT NULL"
-    )
-    found = {
-        (a["method"], a["metric"]): a
-        for a in published.as_analyst(f"SELECT * FROM forecast.{PIPELINE}_accuracy WHERE origin = '{first}'")
-        if a["horizon_bucket"] == "all"
-    }
-    assert found.keys() == {(m, k) for m in ("model", "seasonal_naive") for k in ("wape", "bias")}
-    assert {a["n"] for a in found.values()} == {len(compared)}
-    assert {a["sum_actual"] for a in found.values()} == {sum(c["actual"] for c in compared)}
-    assert {a["maturity"] for a in found.values()} == {c["maturity"] for c in compared} == {"provisional"}
-    missed = sum(abs(c["actual"] - c["mean"]) for c in compared) / sum(c["actual"] for c in compared)
-    assert found["model", "wape"]["metric_value"] == pytest.approx(missed, rel=1e-12)
-    assert found["seasonal_naive", "wape"]["metric_value"] == pytest.approx(naive_wape(published, first), rel=1e-12)
-
-
-def naive_wape(world: World, origin: date) -> float:
-    """Units of the same weekday a week before, by SQL over the actuals and the lake's own sums."""
-    rows = world.as_analyst(
-        f"SELECT sku, target_date, actual FROM forecast.{PIPELINE}_vs_actual"
-        f" WHERE origin = '{origin}' AND actual IS NOT NULL"
-    )
-    sold = {
-        (sku, day): int(units)
-        for sku, day, units in world.retail.query(
-            "SELECT upper(trim(stock_code)), sold_at::date, sum(quantity) FROM sales_line WHERE invoice NOT LIKE 'C%'"
-            f" AND price > 0 AND quantity > 0 AND sold_at >= '{origin - timedelta(days=7)}' GROUP BY 1, 2"
-        )
-    }
-    naive = [sold.get((r["sku"], r["target_date"] - timedelta(days=7)), 0) for r in rows]
-    return sum(abs(r["actual"] - n) for r, n in zip(rows, naive, strict=True)) / sum(r["actual"] for r in rows)
-
-
 def test_analysts_see_the_latest_night_all_nights_and_how_fresh_they_are(published: World) -> None:
     latest = published.as_analyst(f"SELECT DISTINCT origin FROM forecast.{PIPELINE}")
     history = published.as_analyst(f"SELECT DISTINCT origin, revision FROM forecast.{PIPELINE}_history ORDER BY 1")

@@ -40,6 +40,7 @@ SMALL = ("training: {origins: 8, every_days: 7, sample: 1.0}", "calibration: {or
 VOLATILE = {  # when it was, and which run was the last to see it; every other column must come out the same
     "check_result": ("at", "seconds"),
     "actual_day": ("recorded_at", "run_id"),
+    "accuracy_basis": ("computed_at",),
 }
 
 

@@ -285,7 +285,6 @@ def test_a_database_of_the_first_version_is_brought_here_with_its_scores(bare):
         assert done[0] == "make the views forecast.demand…"
         assert layout.plan(tx, pipeline) == []
         assert rows(tx, UNCOMMENTED) == []
-        migrate.current(tx)
     with bare.reading() as tx:
         found = rows(tx, "SELECT * FROM forecast.demand_accuracy_history ORDER BY metric")
         rows(tx, "SELECT * FROM forecast.demand_accuracy")

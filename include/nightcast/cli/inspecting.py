@@ -8,8 +8,8 @@ from nightcast.cli.text import cell, short, shortened, table
 from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.verdict import CheckState
 from nightcast.settings import Settings
+from nightcast.store import accuracy, connect, fence, intake, publication, scores
 from nightcast.store import checks as check_store
-from nightcast.store import connect, fence, intake, publication, scores
 from nightcast.store import runs as run_store
 
 GOOD = frozenset({RunState.PUBLISHED, RunState.UNCHANGED, RunState.DONE, RunState.OPEN})
@@ -40,6 +40,7 @@ def show(settings: Settings, run_id: int) -> None:
         attempts = fence.attempts(tx, run_id)
         taken = intake.of_run(tx, run_id)
         drift = scores.of_run(tx, run_id) if run.kind is not RunKind.IMPORT else []  # an import scores many nights
+        errors = accuracy.summary(tx, run.pipeline, run_id, run.origin)
     print(_headline(run))
     print(_readers(run, shown, last))
     print(f"\n{_pins(run)}")
@@ -51,6 +52,8 @@ def show(settings: Settings, run_id: int) -> None:
         print(f"restated past days: {', '.join(restated)}")
     if drift:
         print(f"\n{_drift(drift)}")
+    if errors:
+        print(f"\n{_accuracy(run, errors)}")
     print(f"\n{_timings(attempts)}")
 
 
@@ -116,6 +119,16 @@ def _drift(found: Sequence[scores.DriftScore]) -> str:
     ]
     title = f"drift: {len(found)} scores, the most unusual first (rank: share of nights at least as far, with this one)"
     return "\n".join([title, body, *gaps])
+
+
+def _accuracy(run: run_store.Run, errors: Sequence[accuracy.Summary]) -> str:
+    """How the forecast did as far as its days have come, by days ahead; and the nights before over all of theirs."""
+    headers = ["accuracy", "days ahead", "come", "maturity", "WAPE daily", "naive", "value added", "WAPE horizon"]
+    rows = [
+        ["this night" if s.run_id == run.run_id else s.origin, s.horizon_bucket, s.come, s.maturity, *s.shares]
+        for s in errors
+    ]
+    return table([*headers, "bias", "coverage", "churn"], rows)
 
 
 def _timings(attempts: Iterable[fence.StepAttempt]) -> str:

@@ -58,6 +58,40 @@ class Night:
     truth: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The newest scores of all entities in one bucket of a night, for people. Units: shares, None where undefined.
+
+    Before any of its days has come, a bucket has nothing but its churn.
+    """
+
+    origin: date
+    run_id: int
+    horizon_bucket: str
+    maturity: str | None
+    days_compared: int | None
+    days_forecast: int | None
+    n: int | None
+    wape_daily: float | None
+    naive_wape_daily: float | None
+    value_added_daily: float | None
+    wape_horizon: float | None
+    bias: float | None
+    coverage: float | None
+    churn: float | None
+
+    @property
+    def shares(self) -> tuple[float | None, ...]:
+        """The seven scores, in the order of the fields."""
+        added, over = self.value_added_daily, self.wape_horizon
+        return self.wape_daily, self.naive_wape_daily, added, over, self.bias, self.coverage, self.churn
+
+    @property
+    def come(self) -> str | None:
+        """How much of the bucket is compared."""
+        return f"{self.days_compared} of {self.days_forecast} days" if self.days_compared else None
+
+
 def lock(tx: Connection, pipeline: Pipeline) -> None:
     """Wait for others who store scores of the pipeline."""
     lock_name(tx, "accuracy", pipeline.name)
@@ -91,6 +125,12 @@ def add(tx: Connection, scores: Sequence[AccuracyScore]) -> int:
 def of_run(tx: Connection, run_id: int) -> list[StoredAccuracy]:
     """The newest scores of the forecasts that a run made."""
     return [StoredAccuracy(**found) for found in rows(tx, _SQL["of_run"], {"run_id": run_id})]
+
+
+def summary(tx: Connection, pipeline: str, run_id: int, before: date, nights: int = 7) -> list[Summary]:
+    """Every bucket of a run, and the whole horizon of the last nights published before an origin; newest first."""
+    asked = {"pipeline": pipeline, "run_id": run_id, "before": before, "nights": nights}
+    return [Summary(**found) for found in rows(tx, _SQL["summary"], asked)]
 
 
 def _identity(s: AccuracyScore) -> tuple[int, str, str, str, str]:

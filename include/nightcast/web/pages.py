@@ -7,6 +7,7 @@ from typing import Any
 
 from nightcast.domain.night import RunState
 from nightcast.errors import NightcastError
+from nightcast.store.accuracy import Summary
 from nightcast.store.checks import StoredCheck
 from nightcast.store.fence import StepAttempt
 from nightcast.store.overview import Freshness, NightRow
@@ -66,8 +67,11 @@ def run(
     checks: Sequence[StoredCheck],
     attempts: Sequence[StepAttempt],
     drift: Sequence[DriftScore],
+    errors: Sequence[Summary],
 ) -> str:
-    """One run: what became of it, its pins, its checks (worst first), its drift (most unusual first) and its steps."""
+    """One run: what became of it, its pins, its checks (worst first), its drift (most unusual first), how its forecast
+    did, and its steps.
+    """
     judged = [
         (_state(c.state), c.check_id, c.step, c.scope, c.message, c.observed, c.limit, c.bad_rows, c.rows)
         for c in checks
@@ -82,6 +86,8 @@ def run(
         + "<h2>Checks</h2>"
         + _table(["State", "Check", "Step", "Scope", "What was found", "Observed", "Limit", "Bad rows", "Rows"], judged)
         + _drift(drift)
+        + "<h2>Accuracy</h2>"
+        + _accuracy(run, errors)
         + "<h2>Steps</h2>"
         + _table(["Step", "Shard", "Attempt", "State", "Started", "Seconds", "CPU s", "Counts", "Error"], steps)
     )
@@ -116,6 +122,21 @@ def _headline(run: Run, shown: Sequence[Publication]) -> str:
     seen = any(p.withdrawn_at is None for p in shown)
     readers = "Readers see this run." if seen else "Readers do not see this run."
     return f"{_state(run.state)}{': ' + escape(run.reason) if run.reason else ''}. {readers}"
+
+
+def _accuracy(run: Run, errors: Sequence[Summary]) -> str:
+    """By days ahead, as far as they have come; and the whole horizon of the nights before."""
+    heads = ["Night", "Days ahead", "Come", "Maturity", "WAPE by day", "Seasonal naive", "Value added"]
+    heads += ["WAPE over the horizon", "Bias", "Coverage", "Churn"]
+    rows = []
+    for s in errors:
+        night = "this one" if s.run_id == run.run_id else _Html(f'<a href="{s.run_id}">{s.origin}</a>')
+        rows.append((night, s.horizon_bucket, s.come, s.maturity, *map(_percent, s.shares)))
+    return _table(heads, rows)
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{share * 100:,.1f} %"
 
 
 def _facts(run: Run, shown: Sequence[Publication]) -> list[tuple[str, Any]]:

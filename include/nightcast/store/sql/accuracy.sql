@@ -73,3 +73,42 @@ SELECT DISTINCT ON (horizon_bucket, slice, method, metric)
 FROM internal.accuracy_score
 WHERE run_id = %(run_id)s
 ORDER BY horizon_bucket ASC, slice ASC, method ASC, metric ASC, computed_at DESC
+
+-- name: summary
+WITH shown AS (
+    SELECT p.run_id FROM internal.publication AS p
+    INNER JOIN internal.accuracy_basis AS b ON p.run_id = b.run_id
+    WHERE p.pipeline = %(pipeline)s AND p.withdrawn_at IS NULL AND p.origin < %(before)s
+    ORDER BY p.origin DESC LIMIT %(nights)s
+),
+
+newest AS (
+    SELECT DISTINCT ON (s.run_id, s.horizon_bucket, s.method, s.metric) s.*
+    FROM internal.accuracy_score AS s
+    WHERE
+        s.slice = ''
+        AND (
+            s.run_id = %(run_id)s
+            OR (s.horizon_bucket = 'all' AND s.run_id IN (SELECT n.run_id FROM shown AS n))
+        )
+    ORDER BY s.run_id ASC, s.horizon_bucket ASC, s.method ASC, s.metric ASC, s.computed_at DESC
+)
+
+SELECT
+    origin,
+    run_id,
+    horizon_bucket,
+    max(maturity) FILTER (WHERE metric = 'wape_daily') AS maturity,
+    max(days_compared) FILTER (WHERE metric = 'wape_daily') AS days_compared,
+    max(days_forecast) FILTER (WHERE metric = 'wape_daily') AS days_forecast,
+    max(n) FILTER (WHERE metric = 'wape_daily') AS n,
+    max(value) FILTER (WHERE metric = 'wape_daily' AND method = 'model') AS wape_daily,
+    max(value) FILTER (WHERE metric = 'wape_daily' AND method = 'seasonal_naive') AS naive_wape_daily,
+    max(value) FILTER (WHERE metric = 'value_added_daily') AS value_added_daily,
+    max(value) FILTER (WHERE metric = 'wape_horizon' AND method = 'model') AS wape_horizon,
+    max(value) FILTER (WHERE metric = 'bias' AND method = 'model') AS bias,
+    max(value) FILTER (WHERE metric = 'coverage') AS coverage,
+    max(value) FILTER (WHERE metric = 'churn') AS churn
+FROM newest
+GROUP BY origin, run_id, horizon_bucket
+ORDER BY origin DESC, horizon_bucket
