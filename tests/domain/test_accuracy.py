@@ -52,22 +52,22 @@ ROWS = [(1, 1, 10, 12.0, 4.0), (1, 2, 0, 3.0, 5.0), (2, 1, 30, 25.0, 60.0), (2, 
 def test_known_answers_of_every_metric() -> None:
     found = list(accuracy.scores(compared(ROWS), {}, LEVELS, whole()))
     expected = {
-        "wape_daily": 10 / 44,  # 2 + 3 + 5 + 0
+        "wape_day": 10 / 44,  # 2 + 3 + 5 + 0
         "wape_horizon": 10 / 44,  # |15 - 10| + |29 - 34|
         "bias": 0.0,
         "mase": (2.5 / 2 + 2.5 / 2) / 2,
         "rmsse": (np.sqrt(6.5 / 4) + np.sqrt(12.5 / 4)) / 2,
-        "value_added_daily": (6 + 5 + 30 + 4) / 44 - 10 / 44,
+        "value_added_day": (6 + 5 + 30 + 4) / 44 - 10 / 44,
         "value_added_horizon": (1 + 26) / 44 - 10 / 44,
         "pinball_q10": (0.1 * 4 + 0.9 * 1.5 + 0.1 * 17.5 + 0.1 * 2) / 4,
-        "below_q50": 3 / 4,
+        "share_below_q50": 3 / 4,
         "coverage": 3 / 4,  # 0 is below 1.5
         "interval_width": 1.5 * 44 / 4,
     }
     assert {m: value(found, m) for m in expected} == {m: pytest.approx(v) for m, v in expected.items()}
     pinball = [value(found, f"pinball_{q}") for q in ("q10", "q50", "q90")]
-    assert value(found, "pinball_mean") == pytest.approx(np.mean(pinball))
-    assert value(found, "wape_daily", NAIVE) == 45 / 44
+    assert value(found, "pinball") == pytest.approx(np.mean(pinball))
+    assert value(found, "wape_day", NAIVE) == 45 / 44
     assert value(found, "bias", NAIVE) == 25 / 44
     assert {s.metric for s in found if s.method == NAIVE} == set(POINT)
     assert {(s.n, s.sum_actual) for s in found} == {(4, 44)}
@@ -84,12 +84,12 @@ def test_one_quantile_has_no_interval() -> None:
     rows = compared(ROWS, quantiles=np.ones((4, 1)))
     found = {s.metric for s in accuracy.scores(rows, {}, (0.5,), whole())}
     assert not {"coverage", "interval_width"} & found
-    assert {"pinball_mean", "below_q50"} <= found
+    assert {"pinball", "share_below_q50"} <= found
 
 
 def test_misses_of_days_may_make_up_for_each_other_over_the_horizon() -> None:
     found = list(accuracy.scores(compared([(1, 1, 10, 20.0, 0.0), (1, 2, 10, 0.0, 0.0)]), {}, LEVELS, whole()))
-    assert (value(found, "wape_daily"), value(found, "wape_horizon")) == (1.0, 0.0)
+    assert (value(found, "wape_day"), value(found, "wape_horizon")) == (1.0, 0.0)
 
 
 def test_each_part_and_each_slice_is_measured_on_its_rows() -> None:
@@ -98,8 +98,8 @@ def test_each_part_and_each_slice_is_measured_on_its_rows() -> None:
     found = table(accuracy.scores(compared(ROWS), {"big": big, "none": big & ~big}, LEVELS, parts))
     assert {part for part, *_ in found} == {"1", "2-7", "8-14", ALL}
     assert {(part, name) for part, name, *_ in found if name} == {("1", "big"), ("8-14", "big"), (ALL, "big")}
-    assert found["1", "", MODEL, "wape_daily"].value == 7 / 40
-    assert found["1", "big", MODEL, "wape_daily"].value == 5 / 30
+    assert found["1", "", MODEL, "wape_day"].value == 7 / 40
+    assert found["1", "big", MODEL, "wape_day"].value == 5 / 30
     assert found["8-14", "big", NAIVE, "bias"].value == -1
     assert found[ALL, "big", MODEL, "bias"].n == 2
 
@@ -113,7 +113,7 @@ def test_slices_wait_until_all_of_their_part_has_come() -> None:
 @pytest.mark.parametrize("actual", [[0, 0, 0, 0], [5, -5, 0, 0], [-3, 0, 0, 0]])
 def test_without_actuals_above_zero_there_is_no_share(actual: list[int]) -> None:
     found = table(accuracy.scores(compared(ROWS, actual=np.array(actual)), {}, LEVELS, whole()))
-    for metric in ("wape_daily", "wape_horizon", "bias", "value_added_daily", "value_added_horizon"):
+    for metric in ("wape_day", "wape_horizon", "bias", "value_added_day", "value_added_horizon"):
         score = found[ALL, "", MODEL, metric]
         assert score.value is None
         assert f"4 rows sum to {sum(actual)}" in str(score.reason)
@@ -134,8 +134,8 @@ def test_without_a_scale_there_is_no_scaled_error() -> None:
 def test_a_row_without_seasonal_naive_leaves_naive_without_a_score() -> None:
     """A comparison on other rows would be none."""
     found = table(accuracy.scores(compared(ROWS, naive=np.array([np.nan, 1, 1, 1])), {}, LEVELS, whole()))
-    assert found[ALL, "", MODEL, "wape_daily"].value == 10 / 44
-    for key in ((NAIVE, "wape_daily"), (NAIVE, "mase"), (MODEL, "value_added_horizon")):
+    assert found[ALL, "", MODEL, "wape_day"].value == 10 / 44
+    for key in ((NAIVE, "wape_day"), (NAIVE, "mase"), (MODEL, "value_added_horizon")):
         score = found[ALL, "", key[0], key[1]]
         assert score.value is None
         assert "1 of 4 rows have no seasonal naive" in str(score.reason)
@@ -230,7 +230,7 @@ def test_the_order_of_rows_does_not_matter(rows: list[Any], random: Any) -> None
 def test_errors_keep_their_bounds(rows: list[Any]) -> None:
     found = {s.metric: s.value for s in accuracy.scores(compared(rows), {}, LEVELS, whole()) if s.method == MODEL}
     assert 0 <= (found["coverage"] or 0) <= 1
-    daily, horizon, bias = (found[m] for m in ("wape_daily", "wape_horizon", "bias"))
+    daily, horizon, bias = (found[m] for m in ("wape_day", "wape_horizon", "bias"))
     if daily is None or horizon is None or bias is None:
         assert sum(row[2] for row in rows) == 0
         return

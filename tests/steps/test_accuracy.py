@@ -95,11 +95,11 @@ def test_metrics_are_what_an_analyst_computes(published: World) -> None:
     sums = np.array(list(summed.values()))
     q10, q90 = (np.array([r[name] for r in rows]) for name in ("q10", "q90"))
     expected = {
-        "wape_daily": np.abs(actual - mean).sum() / actual.sum(),
+        "wape_day": np.abs(actual - mean).sum() / actual.sum(),
         "wape_horizon": np.abs(sums[:, 0] - sums[:, 1]).sum() / actual.sum(),
         "bias": mean.sum() / actual.sum() - 1,
         "pinball_q90": np.maximum(0.9 * (actual - q90), -0.1 * (actual - q90)).mean(),
-        "below_q10": (actual <= q10).mean(),
+        "share_below_q10": (actual <= q10).mean(),
         "coverage": ((q10 <= actual) & (actual <= q90)).mean(),
         "interval_width": (q90 - q10).mean(),
     }
@@ -118,9 +118,9 @@ def test_yardsticks_are_what_the_night_knew_of_the_source(published: World) -> N
     naive = np.array([sold.get((r["sku"], r["target_date"] - timedelta(days=7)), 0) for r in rows])
     actual = np.array([r["actual"] for r in rows])
     missed = np.abs(actual - naive).sum() / actual.sum()
-    assert found["seasonal_naive", "wape_daily"]["metric_value"] == pytest.approx(missed, rel=1e-12)
-    added = missed - found["model", "wape_daily"]["metric_value"]
-    assert found["model", "value_added_daily"]["metric_value"] == pytest.approx(added, rel=1e-9)
+    assert found["seasonal_naive", "wape_day"]["metric_value"] == pytest.approx(missed, rel=1e-12)
+    added = missed - found["model", "wape_day"]["metric_value"]
+    assert found["model", "value_added_day"]["metric_value"] == pytest.approx(added, rel=1e-9)
     scaled: dict[str, list[float]] = defaultdict(list)
     window = [d for d in opened if d > origin - timedelta(days=364)]
     for sku in sorted({r["sku"] for r in rows}):
@@ -140,7 +140,7 @@ def test_slices_are_of_what_the_model_saw_and_add_up(published: World) -> None:
     origin = NIGHTS[0]
     found = published.as_analyst(
         f"SELECT slice, n, sum_actual, metric_value FROM forecast.{PIPELINE}_accuracy WHERE origin = '{origin}'"
-        " AND horizon_bucket = '1' AND method = 'model' AND metric = 'wape_daily' ORDER BY slice"
+        " AND horizon_bucket = '1' AND method = 'model' AND metric = 'wape_day' ORDER BY slice"
     )
     whole, *slices = found
     assert [s["slice"] for s in slices] == [
@@ -183,7 +183,7 @@ def test_a_forecast_stands_once_beside_each_actual(published: World) -> None:
 
 def history(world: World, origin: date, bucket: str = "1") -> list[tuple[Any, ...]]:
     found = world.as_analyst(
-        f"SELECT * FROM forecast.{PIPELINE}_accuracy_history WHERE origin = '{origin}' AND metric = 'wape_daily'"
+        f"SELECT * FROM forecast.{PIPELINE}_accuracy_history WHERE origin = '{origin}' AND metric = 'wape_day'"
         f" AND method = 'model' AND slice = '' AND horizon_bucket = '{bucket}' ORDER BY computed_at"
     )
     return [(f["metric_value"], f["maturity"], f["sum_actual"]) for f in found]
@@ -208,7 +208,7 @@ def test_a_restated_day_is_scored_anew_and_earlier_values_are_kept(served: World
     rows = [r for r in beside(served, NIGHTS[0]) if r["target_date"] == RESTATED]
     now = sum(abs(r["actual"] - r["mean"]) for r in rows) / sum(r["actual"] for r in rows)
     assert first[1][0] == pytest.approx(now, rel=1e-12)
-    assert scores(served, NIGHTS[0], horizon_bucket="1")["model", "wape_daily"]["metric_value"] == first[1][0]
+    assert scores(served, NIGHTS[0], horizon_bucket="1")["model", "wape_day"]["metric_value"] == first[1][0]
     for origin, old in before.items():
         assert history(served, origin, "all")[: len(old)] == old  # kept, and one more
         assert len(history(served, origin, "all")) == len(old) + 1

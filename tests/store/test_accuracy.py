@@ -35,7 +35,7 @@ def score(run, value, **more):
     given = {
         "horizon_bucket": "2-7",
         "method": "model",
-        "metric": "wape_daily",
+        "metric": "wape_day",
         "maturity": "provisional",
         "reason": "nothing was sold" if value is None else None,
         "n": 4,
@@ -63,8 +63,8 @@ def test_earlier_values_are_kept_and_the_newest_is_shown(memory, run):
         stored = accuracy.of_run(tx, run)
     assert {(s.method, s.metric, s.maturity): s.value for s in stored} == {
         ("model", "bias", "provisional"): None,
-        ("model", "wape_daily", "final"): 0.4,
-        ("seasonal_naive", "wape_daily", "provisional"): 0.7,
+        ("model", "wape_day", "final"): 0.4,
+        ("seasonal_naive", "wape_day", "provisional"): 0.7,
     }
     assert {(s.origin, s.model_version) for s in stored} == {(ORIGIN, 1)}
     assert [(s["metric_value"], s["maturity"]) for s in shown(memory)] == [
@@ -72,7 +72,7 @@ def test_earlier_values_are_kept_and_the_newest_is_shown(memory, run):
         (0.4, "final"),
         (0.7, "provisional"),
     ]
-    kept = [s["metric_value"] for s in shown(memory, "demand_accuracy_history") if s["metric"] == "wape_daily"]
+    kept = [s["metric_value"] for s in shown(memory, "demand_accuracy_history") if s["metric"] == "wape_day"]
     assert kept == [0.5, 0.4, 0.4, 0.7]
 
 
@@ -83,7 +83,7 @@ def test_a_score_is_shown_with_its_unit_reason_and_definition(memory, run):
     width, mase, wape = shown(memory)
     assert (wape["unit"], mase["unit"], width["unit"]) == ("share", "scaled", "units")
     assert (mase["reason"], wape["reason"]) == ("nothing was sold", None)
-    assert wape["definition"] == definitions([0.1, 0.5, 0.9])["wape_daily"].text
+    assert wape["definition"] == definitions([0.1, 0.5, 0.9])["wape_day"].text
     assert (wape["days_compared"], wape["days_forecast"]) == (2, 6)
 
 

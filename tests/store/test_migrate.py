@@ -290,7 +290,7 @@ def test_a_database_of_the_first_version_is_brought_here_with_its_scores(bare):
         rows(tx, "SELECT * FROM forecast.demand_accuracy")
     assert [(f["metric"], f["metric_value"], f["reason"], f["unit"]) for f in found] == [
         ("bias", None, "the actuals do not sum to more than 0", "share"),
-        ("wape_daily", 0.5, None, "share"),
+        ("wape_day", 0.5, None, "share"),
     ]
     with bare.writing() as tx:
         assert rows(tx, "SELECT panel_digest FROM internal.actual_day") == [{"panel_digest": None}]

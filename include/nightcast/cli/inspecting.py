@@ -123,7 +123,7 @@ def _drift(found: Sequence[scores.DriftScore]) -> str:
 
 def _accuracy(run: run_store.Run, errors: Sequence[accuracy.Summary]) -> str:
     """How the forecast did as far as its days have come, by days ahead; and the nights before over all of theirs."""
-    headers = ["accuracy", "days ahead", "come", "maturity", "WAPE daily", "naive", "value added", "WAPE horizon"]
+    headers = ["accuracy", "days ahead", "come", "maturity", "WAPE day", "naive", "value added", "WAPE horizon"]
     rows = [
         ["this night" if s.run_id == run.run_id else s.origin, s.horizon_bucket, s.come, s.maturity, *s.shares]
         for s in errors

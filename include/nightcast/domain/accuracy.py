@@ -216,7 +216,7 @@ def _measured(rows: Compared, levels: Sequence[float], part: Part, name: str) ->
 def _point(rows: Compared, forecast: Floats) -> dict[str, float | None]:
     sums = [metrics.sums(column, rows.entity) for column in (rows.actual, forecast)]
     return {
-        "wape_daily": metrics.wape(rows.actual, forecast),
+        "wape_day": metrics.wape(rows.actual, forecast),
         "wape_horizon": metrics.wape(*sums),
         "bias": metrics.bias(rows.actual, forecast),
         "mase": metrics.mase(rows.actual, forecast, rows.entity, rows.scale_absolute),
@@ -230,8 +230,8 @@ def _of_quantiles(rows: Compared, levels: Sequence[float]) -> Iterator[tuple[str
         column, name = rows.quantiles[:, at], quantile_column(level)
         losses.append(metrics.pinball(rows.actual, column, level) or 0.0)
         yield f"pinball_{name}", losses[-1]
-        yield f"below_{name}", metrics.share_below(rows.actual, column)
-    yield "pinball_mean", sum(losses) / len(losses)
+        yield f"share_below_{name}", metrics.share_below(rows.actual, column)
+    yield "pinball", sum(losses) / len(losses)
     if len(levels) > 1:
         low, high = rows.quantiles[:, 0], rows.quantiles[:, -1]
         yield "coverage", metrics.coverage(rows.actual, low, high)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from nightcast.domain.pipeline import quantile_column
 
-POINT = ("wape_daily", "wape_horizon", "bias", "mase", "rmsse")  # of seasonal naive too
-VALUE_ADDED = {"value_added_daily": "wape_daily", "value_added_horizon": "wape_horizon"}
+POINT = ("wape_day", "wape_horizon", "bias", "mase", "rmsse")  # of seasonal naive too
+VALUE_ADDED = {"value_added_day": "wape_day", "value_added_horizon": "wape_horizon"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ def definitions(levels: Sequence[float]) -> dict[str, Definition]:
     share, scaled, target = "share", "scaled", "target"
     outer = f"{quantile_column(levels[0])} to {quantile_column(levels[-1])}" if levels else ""
     found = {
-        "wape_daily": (share, "sum |y - f| / sum y, over keys and target days: a miss on one day is a miss"),
+        "wape_day": (share, "sum |y - f| / sum y, over keys and target days: a miss on one day is a miss"),
         "wape_horizon": (
             share,
             "sum |Y - F| / sum Y, Y and F the sums of a key over its compared target days: days may make up for each "
@@ -39,12 +39,12 @@ def definitions(levels: Sequence[float]) -> dict[str, Definition]:
             scaled,
             "mean over keys of sqrt(mean (y - f)^2 / mean (difference of consecutive open days in the year before)^2)",
         ),
-        "value_added_daily": (
+        "value_added_day": (
             share,
-            "wape_daily of seasonal naive less that of the model: below 0 the model does harm",
+            "wape_day of seasonal naive less that of the model: below 0 the model does harm",
         ),
         "value_added_horizon": (share, "wape_horizon of seasonal naive less that of the model, on the same rows"),
-        "pinball_mean": (target, "mean of the pinball losses of all quantiles"),
+        "pinball": (target, "mean of the pinball losses of all quantiles"),
         "coverage": (share, f"share of rows with y within {outer}"),
         "interval_width": (target, f"mean distance of {outer}"),
         "churn": (
@@ -56,5 +56,5 @@ def definitions(levels: Sequence[float]) -> dict[str, Definition]:
     for level in levels:
         name, a = quantile_column(level), f"{level:g}"
         found[f"pinball_{name}"] = (target, f"mean of max({a} (y - q), ({a} - 1) (y - q)), q the {name}")
-        found[f"below_{name}"] = (share, f"share of rows with y <= {name}; {a} where it is calibrated")
+        found[f"share_below_{name}"] = (share, f"share of rows with y <= {name}; {a} where it is calibrated")
     return {name: Definition(text=text, unit=unit) for name, (unit, text) in found.items()}

@@ -72,9 +72,9 @@ class Summary:
     days_compared: int | None
     days_forecast: int | None
     n: int | None
-    wape_daily: float | None
-    naive_wape_daily: float | None
-    value_added_daily: float | None
+    wape_day: float | None
+    naive_wape_day: float | None
+    value_added_day: float | None
     wape_horizon: float | None
     bias: float | None
     coverage: float | None
@@ -83,8 +83,8 @@ class Summary:
     @property
     def shares(self) -> tuple[float | None, ...]:
         """The seven scores, in the order of the fields."""
-        added, over = self.value_added_daily, self.wape_horizon
-        return self.wape_daily, self.naive_wape_daily, added, over, self.bias, self.coverage, self.churn
+        added, over = self.value_added_day, self.wape_horizon
+        return self.wape_day, self.naive_wape_day, added, over, self.bias, self.coverage, self.churn
 
     @property
     def come(self) -> str | None:

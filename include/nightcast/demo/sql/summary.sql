@@ -8,13 +8,13 @@ LIMIT 10;
 -- name: How these nights did, as far as their days have come (forecast.daily_demand_accuracy; shares)
 SELECT
     origin,
-    max(days_compared) FILTER (WHERE metric = 'wape_daily')
+    max(days_compared) FILTER (WHERE metric = 'wape_day')
     || ' of '
-    || max(days_forecast) FILTER (WHERE metric = 'wape_daily') AS days_come,
-    max(n) FILTER (WHERE metric = 'wape_daily') AS rows,
-    max(metric_value) FILTER (WHERE metric = 'wape_daily' AND method = 'model') AS wape_daily,
-    max(metric_value) FILTER (WHERE metric = 'wape_daily' AND method = 'seasonal_naive') AS naive,
-    max(metric_value) FILTER (WHERE metric = 'value_added_daily') AS value_added,
+    || max(days_forecast) FILTER (WHERE metric = 'wape_day') AS days_come,
+    max(n) FILTER (WHERE metric = 'wape_day') AS rows,
+    max(metric_value) FILTER (WHERE metric = 'wape_day' AND method = 'model') AS wape_day,
+    max(metric_value) FILTER (WHERE metric = 'wape_day' AND method = 'seasonal_naive') AS naive,
+    max(metric_value) FILTER (WHERE metric = 'value_added_day') AS value_added,
     max(metric_value) FILTER (WHERE metric = 'wape_horizon' AND method = 'model') AS wape_horizon,
     max(metric_value) FILTER (WHERE metric = 'bias' AND method = 'model') AS bias,
     max(metric_value) FILTER (WHERE metric = 'coverage') AS coverage,
@@ -27,11 +27,11 @@ ORDER BY origin;
 -- name: The day after each night, by how many of the last 91 days an article sold on (same view; all nights together)
 SELECT
     slice,
-    sum(n) FILTER (WHERE metric = 'wape_daily' AND method = 'model') AS rows,
-    sum(metric_value * sum_actual) FILTER (WHERE metric = 'wape_daily' AND method = 'model')
-    / sum(sum_actual) FILTER (WHERE metric = 'wape_daily' AND method = 'model') AS wape_daily,
-    sum(metric_value * sum_actual) FILTER (WHERE metric = 'wape_daily' AND method = 'seasonal_naive')
-    / sum(sum_actual) FILTER (WHERE metric = 'wape_daily' AND method = 'seasonal_naive') AS naive,
+    sum(n) FILTER (WHERE metric = 'wape_day' AND method = 'model') AS rows,
+    sum(metric_value * sum_actual) FILTER (WHERE metric = 'wape_day' AND method = 'model')
+    / sum(sum_actual) FILTER (WHERE metric = 'wape_day' AND method = 'model') AS wape_day,
+    sum(metric_value * sum_actual) FILTER (WHERE metric = 'wape_day' AND method = 'seasonal_naive')
+    / sum(sum_actual) FILTER (WHERE metric = 'wape_day' AND method = 'seasonal_naive') AS naive,
     sum(metric_value * sum_actual) FILTER (WHERE metric = 'bias' AND method = 'model')
     / sum(sum_actual) FILTER (WHERE metric = 'bias' AND method = 'model') AS bias,
     sum(metric_value * n) FILTER (WHERE metric = 'coverage') / sum(n) FILTER (WHERE metric = 'coverage') AS coverage

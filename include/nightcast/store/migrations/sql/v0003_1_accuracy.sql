@@ -7,7 +7,7 @@ ADD COLUMN days_forecast smallint CHECK (days_forecast >= days_compared),
 ALTER COLUMN sum_actual DROP NOT NULL;
 
 -- The one error that was measured until now is by day; and an error had no value for one reason only.
-UPDATE internal.accuracy_score SET metric = 'wape_daily' WHERE metric = 'wape';
+UPDATE internal.accuracy_score SET metric = 'wape_day' WHERE metric = 'wape';
 UPDATE internal.accuracy_score SET reason = 'the actuals do not sum to more than 0' WHERE value IS NULL;
 ALTER TABLE internal.accuracy_score ADD CONSTRAINT accuracy_score_value_or_reason CHECK (num_nulls(value, reason) = 1);
 
