@@ -186,6 +186,33 @@ CASES = {
         "slices: [kind, kind]",
         "LINE: at monitoring.slices[1]: found 'kind' again; expected each column once",
     ),
+    "accuracy by a column that is no key": (
+        "audit: {",
+        "monitoring: {accuracy_slices: {keys: [kind]}}\naudit: {",
+        "LINE: at monitoring.accuracy_slices.keys[0]: found unknown key column 'kind'; expected sku",
+    ),
+    "accuracy by one part": (
+        "audit: {",
+        "monitoring: {accuracy_slices: {level: {parts: 1}}}\naudit: {",
+        "LINE: at monitoring.accuracy_slices.level.parts: found 1; expected 2 to 10",
+    ),
+    "accuracy by an active share that is none": (
+        "audit: {",
+        "monitoring: {accuracy_slices: {active_share: {edges: [0.5, 1.5]}}}\naudit: {",
+        "LINE: at monitoring.accuracy_slices.active_share.edges: edges are [0.5, 1.5]; expected rising shares "
+        "between 0 and 1",
+    ),
+    "accuracy by a share without edges": (
+        "audit: {",
+        "monitoring: {accuracy_slices: {active_share: {edges: []}}}\naudit: {",
+        "LINE: at monitoring.accuracy_slices.active_share.edges: found 0 edges; expected 1 to 10",
+    ),
+    "accuracy by a misspelt division": (
+        "audit: {",
+        "monitoring: {accuracy_slices: {levels: {parts: 3}}}\naudit: {",
+        "LINE: at monitoring.accuracy_slices.levels: found unknown key 'levels'; did you mean 'level'? expected "
+        "active_share, keys or level",
+    ),
     "calibration on all of training": (
         "calibration: {origins: 8,",
         "calibration: {origins: 50,",

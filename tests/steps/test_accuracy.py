@@ -192,16 +192,13 @@ def history(world: World, origin: date, bucket: str = "1") -> list[tuple[Any, ..
 def test_a_restated_day_is_scored_anew_and_earlier_values_are_kept(served: World) -> None:
     """The lines of a past day are doubled: tonight takes them in, and each night that forecast it is scored."""
     before = {o: history(served, o, "all") for o in NIGHTS[:2]}
-    then = served.as_writer(f"SELECT count(*) AS n FROM internal.actual_{PIPELINE} WHERE known_to IS NULL")
     with changed(served.retail, LATE, NOT_LATE):
         served.night(NEXT, **scheduled(NEXT))
     closed, opened = (
         served.as_writer(f"SELECT count(*) AS n FROM internal.actual_{PIPELINE} WHERE event_day = '{RESTATED}' AND {c}")
         for c in ("known_to IS NOT NULL", "known_to IS NULL")
     )
-    assert closed[0]["n"] > 500
-    assert opened[0]["n"] > 500
-    assert then[0]["n"] < served.as_writer(f"SELECT count(*) AS n FROM internal.actual_{PIPELINE}")[0]["n"]
+    assert opened[0]["n"] == closed[0]["n"] > 50  # what was known stays
     first = history(served, NIGHTS[0])  # its day 1 is the restated one
     assert [maturity for _, maturity, _ in first] == ["provisional", "provisional"]
     assert first[1][2] > 1.9 * first[0][2]
