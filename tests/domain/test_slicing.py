@@ -52,10 +52,10 @@ def test_values_of_a_key_have_a_slice_each_and_the_rare_ones_share_one() -> None
     declared = AccuracySlices(active_share=None, keys=("shop", "size"))
     shops = ["a", "b", "a", *(f"s{n:02d}" for n in range(30))]
     named = found(declared, shop=shops, size=[1, 2] * 16 + [1])
-    assert named["shop = a"] == [True, False, True] + [False] * 30
+    assert named["shop=a"] == [True, False, True] + [False] * 30
     assert len([name for name in named if name.startswith("shop")]) == MOST_KEY_VALUES + 1
-    assert sum(named["shop: all others"]) == 31 - (MOST_KEY_VALUES - 1)
-    assert {name for name in named if name.startswith("size")} == {"size = 1", "size = 2"}
+    assert sum(named["shop=(other)"]) == 31 - (MOST_KEY_VALUES - 1)
+    assert {name for name in named if name.startswith("size")} == {"size=1", "size=2"}
 
 
 def test_nothing_declared_and_nobody_there_is_no_slice() -> None:

@@ -250,7 +250,7 @@ def test_migrations_run_from_wherever_the_package_is_installed(bare, tmp_path):
         assert migrate.current(tx) == migrate.HEAD
 
 
-FIRST_VERSION = """
+BEFORE = """
 INSERT INTO internal.pipeline (name, version, layout, title, owner, cron, timezone, first_night, ready_by, late_arrival)
 VALUES ('demand', 1, %(layout)s, 't', 'o', '0 2 * * *', 'UTC', '2011-10-24', '06:00', 3);
 INSERT INTO internal.run (pipeline, tables_version, origin, kind, mode, attempt, state)
@@ -269,15 +269,15 @@ CREATE VIEW forecast.demand_accuracy AS SELECT metric, value AS metric_value, su
 """
 
 
-def test_a_database_of_the_first_version_is_brought_here_with_its_scores(bare):
+def test_a_database_of_the_migration_before_is_brought_here_with_its_scores(bare):
     owner, pipeline = bare.url("nightcast_owner"), bare.pipeline
-    migrate._run_migrations(owner, "v0001_memory")
+    migrate._run_migrations(owner, "v0002_drift")
     old = {"keys": [["sku", "text"]], "target": "units", "views": "0" * 64}
     with bare.owning() as tx:
         for statement in ddl.create(tables.of(pipeline)):
             execute(tx, statement)
-        execute(tx, FIRST_VERSION, {"layout": as_json(old)})
-    with pytest.raises(TablesDoNotFit, match=r"v0001_memory.*nightcast db apply"), bare.owning() as tx:
+        execute(tx, BEFORE, {"layout": as_json(old)})
+    with pytest.raises(TablesDoNotFit, match=r"v0002_drift.*nightcast db apply"), bare.owning() as tx:
         layout.fits(tx, pipeline)
     migrate.upgrade(owner)
     with bare.owning() as tx:

@@ -54,6 +54,6 @@ def _parts(name: str, values: Floats, parts: int) -> Mapping[str, Flags]:
 def _values(key: str, values: Sequence[Any]) -> Mapping[str, Flags]:
     counted = sorted(Counter(values).items(), key=lambda item: (-item[1], str(item[0])))
     shown = [value for value, _ in counted[:MOST_KEY_VALUES]]
-    found = {f"{key} = {value}": np.array([v == value for v in values], np.bool_) for value in shown}
+    found = {f"{key}={value}": np.array([v == value for v in values], np.bool_) for value in shown}
     rest = ~np.logical_or.reduce([*found.values(), np.zeros(len(values), np.bool_)])
-    return {**found, f"{key}: all others": rest}
+    return {**found, f"{key}=(other)": rest}
