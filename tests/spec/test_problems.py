@@ -14,6 +14,7 @@ pytestmark = pytest.mark.unit
 
 Edit = Callable[[str, str], list[str]]
 
+ACCURACY = "accuracy_slices: {active_share: {window: 91, edges: [0.2, 0.5, 0.9]}}"
 CASES = {
     "unknown key": (
         "late_arrival: 3",
@@ -187,29 +188,29 @@ CASES = {
         "LINE: at monitoring.slices[1]: found 'kind' again; expected each column once",
     ),
     "accuracy by a column that is no key": (
-        "audit: {",
-        "monitoring: {accuracy_slices: {keys: [kind]}}\naudit: {",
+        ACCURACY,
+        "accuracy_slices: {keys: [kind]}",
         "LINE: at monitoring.accuracy_slices.keys[0]: found unknown key column 'kind'; expected sku",
     ),
     "accuracy by one part": (
-        "audit: {",
-        "monitoring: {accuracy_slices: {level: {parts: 1}}}\naudit: {",
+        ACCURACY,
+        "accuracy_slices: {level: {parts: 1}}",
         "LINE: at monitoring.accuracy_slices.level.parts: found 1; expected 2 to 10",
     ),
     "accuracy by an active share that is none": (
-        "audit: {",
-        "monitoring: {accuracy_slices: {active_share: {edges: [0.5, 1.5]}}}\naudit: {",
+        ACCURACY,
+        "accuracy_slices: {active_share: {edges: [0.5, 1.5]}}",
         "LINE: at monitoring.accuracy_slices.active_share.edges: edges are [0.5, 1.5]; expected rising shares "
         "between 0 and 1",
     ),
     "accuracy by a share without edges": (
-        "audit: {",
-        "monitoring: {accuracy_slices: {active_share: {edges: []}}}\naudit: {",
+        ACCURACY,
+        "accuracy_slices: {active_share: {edges: []}}",
         "LINE: at monitoring.accuracy_slices.active_share.edges: found 0 edges; expected 1 to 10",
     ),
     "accuracy by a misspelt division": (
-        "audit: {",
-        "monitoring: {accuracy_slices: {levels: {parts: 3}}}\naudit: {",
+        ACCURACY,
+        "accuracy_slices: {levels: {parts: 3}}",
         "LINE: at monitoring.accuracy_slices.levels: found unknown key 'levels'; did you mean 'level'? expected "
         "active_share, keys or level",
     ),
