@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from demo.retail_source import connect
 
-START, END = date(2023, 9, 18), date(2024, 6, 30)  # the last day that a source will ever have
+START, END = date(2023, 9, 18), date(2024, 6, 30)  # of the rides; the last day that a source will ever have
+METERED = date(2024, 2, 26)  # the first day of the meters
 STATIONS, HOURS = 30, (6, 8, 12, 17, 20)
 METERS, READINGS = 24, 4
 OPENED, CLOSED = (30, date(2024, 6, 1)), (29, date(2024, 5, 1))  # a station's number, and the day
@@ -83,7 +84,7 @@ def load_rides(owner: str, reader: str) -> Rides:
 def meters() -> pa.Table:
     """Watt-hours per meter and quarter of a day: most in the evening, less at weekends, more in winter."""
     rng = np.random.default_rng(20240617)
-    days = np.arange(np.datetime64(START), np.datetime64(END) + 1)
+    days = np.arange(np.datetime64(METERED), np.datetime64(END) + 1)
     level = rng.gamma(3.0, 500.0, METERS) + 200.0
     week = np.where((days.astype(np.int64) + 3) % 7 < 5, 1.0, 0.8)
     season = 1 + 0.25 * np.cos((days - np.datetime64("2024-01-15")).astype(np.int64) / 365 * 2 * np.pi)
@@ -102,7 +103,7 @@ def meters() -> pa.Table:
     )
 
 
-def write_meters(url: str, first: date = START, last: date = END) -> None:
+def write_meters(url: str, first: date = METERED, last: date = END) -> None:
     """A folder per day with two files, as two feeders would write them."""
     files, root = fsspec.core.url_to_fs(url)
     rows = meters()

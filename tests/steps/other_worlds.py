@@ -13,7 +13,7 @@ from pathlib import Path
 from demo.retail_source import make_roles_and_database
 from nightcast.local import postgres
 from nightcast.store import connect, layout
-from steps.other_sources import START, Rides, load_rides, write_meters
+from steps.other_sources import METERED, START, Rides, load_rides, write_meters
 from steps.world import Installation, drop, empty, scheduled
 
 FOLDERS = Path(__file__).resolve().parents[1] / "pipelines"
@@ -35,7 +35,7 @@ def riding(server: postgres.Server, place: Path) -> Iterator[Riding]:
     """After three nights."""
     with make_roles_and_database(server) as (owner, reader):
         rides = load_rides(owner, reader)
-        with _installed(server, place, RIDES, {"rides": reader}) as made:
+        with _installed(server, place, RIDES, {"rides": reader}, START) as made:
             served = Riding(**vars(made), rides=rides)
             for origin in NIGHTS:
                 served.night(origin, **scheduled(origin))
@@ -47,15 +47,17 @@ def metered(server: postgres.Server, place: Path) -> Iterator[Installation]:
     """After two nights."""
     files = place / "files"
     write_meters(str(files))
-    with _installed(server, place, METERS, {"meters": f"file://{files}"}) as made:
+    with _installed(server, place, METERS, {"meters": f"file://{files}"}, METERED) as made:
         for origin in NIGHTS[:2]:
             made.night(origin, **scheduled(origin))
         yield made
 
 
 @contextmanager
-def _installed(server: postgres.Server, place: Path, name: str, sources: Mapping[str, str]) -> Iterator[Installation]:
-    """With its tables, its history and a live model."""
+def _installed(
+    server: postgres.Server, place: Path, name: str, sources: Mapping[str, str], first: date
+) -> Iterator[Installation]:
+    """With its tables, its history from `first` on, and a live model."""
     made = Installation(
         server, f"world_{secrets.token_hex(4)}", place / "pipelines", place / "lake", name, dict(sources)
     )
@@ -63,7 +65,7 @@ def _installed(server: postgres.Server, place: Path, name: str, sources: Mapping
     empty(made)
     with connect.transaction(made.url("nightcast_owner")) as tx:
         layout.apply(tx, made.pipeline)
-    made.import_days(START, TRAINED)
+    made.import_days(first, TRAINED)
     made.train(TRAINED)
     yield made
     drop(server, made.database)
