@@ -50,8 +50,10 @@ class Compose:
         return found
 
     def filled(self, environment: Mapping[str, str]) -> Compose:
-        """The same with its variables filled in, as Compose does it."""
-        return Compose(fill(self.text, environment))
+        """The same with its variables filled in, as Compose does it: in each value, after YAML has been read."""
+        found = Compose(self.text)
+        found.document = _walked(found.document, environment)
+        return found
 
     def environments(self) -> Iterator[tuple[str, str, str]]:
         """Service, name and value of every environment variable."""
@@ -77,14 +79,17 @@ def fill(text: str, environment: Mapping[str, str]) -> str:
             return other if usable else ""
         return str(given) if usable else other
 
-    lines = []
-    for line in text.splitlines():
-        if line.lstrip().startswith("#"):
-            continue
-        while VARIABLE.search(line):
-            line = VARIABLE.sub(value, line)
-        lines.append(line)
-    return "\n".join(lines).replace("$$", "$")
+    while VARIABLE.search(text):
+        text = VARIABLE.sub(value, text)
+    return text.replace("$$", "$")
+
+
+def _walked(part: Any, environment: Mapping[str, str]) -> Any:
+    if isinstance(part, dict):
+        return {name: _walked(value, environment) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_walked(value, environment) for value in part]
+    return fill(part, environment) if isinstance(part, str) else part
 
 
 def seconds(duration: str) -> float:

@@ -178,6 +178,20 @@ def test_every_command_can_be_parsed_by_the_installed_programs(filled: Compose, 
     assert [(" ".join(c), why) for c, why in zip(commands, told["commands"], strict=True) if why] == []
 
 
+def test_every_command_of_the_how_to_can_be_parsed(repository: Path, tmp_path: Path) -> None:
+    page = (repository / "docs/how-to/run-in-containers.md").read_text()
+    lines = re.findall(r"^docker compose exec scheduler ((?:airflow|python) [^#\n]+)", page, re.MULTILINE)
+    commands = [line.split() for line in lines]
+    assert len(commands) >= 6
+    answer = ask(commands, [], tmp_path, repository / "include")
+    assert [told for told in zip(lines, answer["commands"], strict=True) if told[1]] == []
+    targets = set(re.findall(r"^([a-z-]+):", (repository / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)", page)) <= targets
+    switches = re.findall(r"^((?:COMPOSE|CONTAINER|NIGHTCAST)_\w+)=", page, re.MULTILINE)
+    example = (repository / ".env.example").read_text()
+    assert [name for name in switches if f"#{name}=" not in example] == []
+
+
 def test_every_option_of_airflow_exists(filled: Compose, told: dict[str, Any]) -> None:
     assert len(options_of(filled)) > 25
     assert told["unknown"] == []
