@@ -12,17 +12,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from containers.compose import Compose
-from containers.rules import ENDED, HEALTHY, depends
+from containers.rules import depends
 from nightcast.local import keeper
 
-PATIENCE = 150.0  # seconds, for a service to become healthy on a busy machine
+PATIENCE = 240.0  # seconds, for everything to become healthy on a busy machine
 
 
 @dataclass
@@ -52,18 +54,17 @@ class Stand:
             "PATH": path, "HOME": str(home), "AIRFLOW_HOME": str(home), **self.also,
         }  # fmt: skip
 
-    def up(self, name: str) -> None:
-        """Start a service after what it waits for."""
-        for other, how in depends(self.services[name]).items():
-            if other in ("postgres", *self.running):
-                continue
-            self.up(other)
-            assert how in (ENDED, HEALTHY)
-        self.running[name] = self._start(name)
-        if self.services[name].get("restart") == "no":
-            assert self.running[name].wait(PATIENCE) == 0, self.said(name)
-        else:
-            self._until_healthy(name)
+    def up(self) -> None:
+        """Start everything, each service as soon as what it waits for has ended well or is healthy, as Compose does."""
+        ready, deadline = {"postgres"}, time.monotonic() + PATIENCE
+        while lacking := self.services.keys() - ready:
+            for name in lacking - self.running.keys():
+                if depends(self.services[name]).keys() <= ready:
+                    self.running[name] = self._start(name)
+            ready |= {name for name in lacking & self.running.keys() if self._is_ready(name)}
+            told = "\n".join(self.said(name)[-2000:] for name in sorted(lacking & self.running.keys()))
+            assert time.monotonic() < deadline, f"not ready after {PATIENCE:g} s: {', '.join(sorted(lacking))}\n{told}"
+            time.sleep(0.5)
 
     def said(self, name: str) -> str:
         """What a service has printed."""
@@ -76,10 +77,12 @@ class Stand:
         asked = [self.here(part) for part in asked]
         return subprocess.run(asked, env=self.environment(name), capture_output=True, timeout=60).returncode == 0
 
-    def stop(self, name: str) -> int:
-        """Ask a service to stop, as Docker does; its exit status."""
-        self.running[name].send_signal(signal.SIGTERM)
-        return self.running[name].wait(PATIENCE)
+    def stop(self, *names: str) -> None:
+        """Ask services to stop, as Docker does, and wait for their end."""
+        for name in names:
+            self.running[name].send_signal(signal.SIGTERM)
+        for name in names:
+            self.running[name].wait(PATIENCE)
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         command = [self.here(str(part)) for part in self.services[name]["command"]]
@@ -94,12 +97,14 @@ class Stand:
                 start_new_session=True,
             )
 
-    def _until_healthy(self, name: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not self.healthy(name):
-            assert self.running[name].poll() is None, f"{name} has ended:\n{self.said(name)}"
-            assert time.monotonic() < deadline, f"{name} is not healthy after {PATIENCE:g} s:\n{self.said(name)}"
-            time.sleep(0.5)
+    def _is_ready(self, name: str) -> bool:
+        """Whether a one-shot has ended well, or a service is healthy. What it should not do is told at once."""
+        ended = self.running[name].poll()
+        if self.services[name].get("restart") == "no":
+            assert not ended, f"{name} has failed:\n{self.said(name)}"
+            return ended == 0
+        assert ended is None, f"{name} has ended:\n{self.said(name)}"
+        return self.healthy(name)
 
 
 @contextmanager
@@ -111,22 +116,19 @@ def standing(
     try:
         yield stand
     finally:
+        leaders = {process.pid for process in stand.running.values()}
+        keeper.kill(lambda: sessions(leaders))
         for process in stand.running.values():
-            keeper.kill(lambda pid=process.pid: session(pid))
             process.wait()
 
 
-def session(leader: int) -> list[Any]:
-    """What runs in a session."""
-    import psutil
-
+def sessions(leaders: Set[int]) -> list[psutil.Process]:
+    """What runs in these sessions."""
     found = []
     for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == leader:
+        with suppress(OSError):
+            if os.getsid(process.pid) in leaders:
                 found.append(process)
-        except OSError:
-            continue
     return found
 
 

@@ -67,9 +67,7 @@ def stand(
             }
             dockerfile = (root / "Dockerfile").read_text()
             with standing(filled, dockerfile, folder, swaps, also) as made:
-                for name in LONG_LIVED:
-                    if name not in made.running:
-                        made.up(name)
+                made.up()
                 yield made
         finally:
             postgres.stop(place / "cluster")
@@ -92,10 +90,10 @@ def test_everything_becomes_healthy_in_the_order_of_the_file(stand: Stand, secre
 
 
 def test_what_ends_is_no_longer_healthy(stand: Stand) -> None:
-    """Last: it stops what the other tests need."""
-    for name in ("scheduler", "worker", "api-server", "redis"):
-        stand.stop(name)
-        assert not stand.healthy(name), name
+    """It stops what the tests before need."""
+    for names in (("scheduler", "worker"), ("api-server", "redis")):
+        stand.stop(*names)
+        assert not [name for name in names if stand.healthy(name)]
     assert not stand.healthy("dag-processor")  # nobody answers who could tell
 
 
