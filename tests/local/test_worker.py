@@ -8,7 +8,8 @@ import pytest
 
 from e2e import broker
 from nightcast.errors import SettingMissing, Transient
-from nightcast.local import worker
+from nightcast.local import component, worker
+from nightcast.local.state import Local
 
 pytestmark = pytest.mark.unit
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.unit
 def test_a_broker_that_takes_our_login_is_used_and_no_other(tmp_path: Path) -> None:
     with broker.running(tmp_path) as url:
         worker.check_broker({"NIGHTCAST_BROKER_URL": url})
-        assert not worker.answers(url, "nobody@here", 0.5)
+        assert worker.answers(url, "nobody@here", 0.5) is False
         wrong = url.replace("redis://:", "redis://:topsecret")
         with pytest.raises(
             Transient, match=r"does not take our login at 127\.0\.0\.1:\d+; expected it to run"
@@ -25,7 +26,14 @@ def test_a_broker_that_takes_our_login_is_used_and_no_other(tmp_path: Path) -> N
         assert "topsecret" not in str(caught.value)
     with pytest.raises(Transient, match="does not take our login"):
         worker.check_broker({"NIGHTCAST_BROKER_URL": url})
-    assert not worker.answers(url, "nobody@here", 0.5)
+    assert worker.answers(url, "nobody@here", 0.5) is None
+
+
+def test_a_worker_is_not_killed_for_the_brokers_absence(local: Local, tmp_path: Path) -> None:
+    """Its tasks may go on. One that is silent while the broker answers hangs."""
+    with broker.running(tmp_path) as url:
+        assert component._worker_is_well(local, {"AIRFLOW__CELERY__BROKER_URL": url}, 0.0) is False
+    assert component._worker_is_well(local, {"AIRFLOW__CELERY__BROKER_URL": url}, 0.0) is True
 
 
 def test_without_a_broker_there_is_nothing_to_judge() -> None:

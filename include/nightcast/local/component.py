@@ -95,9 +95,9 @@ def _program(part: Component, local: Local, settings: Mapping[str, str]) -> Prog
         # LocalExecutor's end counts its workers while the first of them leave, and may wait for one that nobody told:
         # when it is asked to stop, and also by itself when it has lost its database.
         at_rest=server.is_idle if part.name == "scheduler" else None,
-        well=partial(_is_well, part.name.replace("-", "_"), server)
-        if part.name != "worker"
-        else lambda _: worker.answers(settings["AIRFLOW__CELERY__BROKER_URL"], worker.name(local)),
+        well=partial(_worker_is_well, local, settings)
+        if part.name == "worker"
+        else partial(_is_well, part.name.replace("-", "_"), server),
     )
 
 
@@ -107,6 +107,11 @@ def _is_well(name: str, server: airflow.Client, begun: float) -> bool:
     if name == "api_server":
         return bool(health)
     return health.get("metadatabase") != "healthy" or health.get(name) == "healthy"
+
+
+def _worker_is_well(local: Local, settings: Mapping[str, str], _: float) -> bool:
+    """Whether the worker answers; taken for granted while the broker does not, for its tasks may go on."""
+    return worker.answers(settings["AIRFLOW__CELERY__BROKER_URL"], worker.name(local)) is not False
 
 
 def _is_there(need: str, local: Local, settings: Mapping[str, str]) -> bool:

@@ -53,16 +53,16 @@ def check_broker(environment: Mapping[str, str]) -> None:
             )
 
 
-def answers(broker: str, worker: str, seconds: float = 2.0) -> bool:
-    """Whether the worker of this name answers through the broker; False where the broker itself does not."""
+def answers(broker: str, worker: str, seconds: float = 2.0) -> bool | None:
+    """Whether the worker of this name answers through the broker; None where the broker itself does not."""
     with _connection(broker, seconds) as connection:
         if connection is None:
-            return False
+            return None
         try:
             asked = _app(broker).control.inspect([worker], timeout=seconds, connection=connection, limit=1)
             return bool(asked.ping())
         except connection.connection_errors:
-            return False
+            return None
 
 
 @contextmanager
