@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightcast.domain.drift import compare_slice, row_share
-from nightcast.domain.profile import Kind, merge_all, profile_table
+from nightcast.domain.profile import Kind, merge, profile_table
 from nightcast.domain.slices import (
+    CELLS,
     LEVELS,
     NAMED,
     Split,
@@ -59,6 +60,15 @@ def test_parts_add_up_to_the_whole(rows: list[tuple[str | None, float | None, st
             assert part == profile_table(columns([r for r in rows if r[0] == level]))
 
 
+def test_parts_with_many_numbers_are_counted_in_few_cells_and_still_add_up() -> None:
+    random = np.random.default_rng(4)
+    rows = [(str(n % 3), float(v), "x") for n, v in enumerate(random.lognormal(0, 2, 6000))]
+    found = split(rows)
+    assert max(len(part["amount"].counts) for part in found.parts.values()) <= CELLS
+    assert merge_parts(list(found.parts.values())) == profile_table(columns(rows), CELLS)
+    assert merge_splits(split(rows[:500]), split(rows[500:])) == found
+
+
 @given(ROWS, st.lists(st.integers(0, 30), max_size=4))
 def test_merged_days_are_the_split_of_all_their_rows(
     rows: list[tuple[str | None, float | None, str | None]], cuts: list[int]
@@ -77,7 +87,7 @@ def test_slices_of_both_sides_add_up_to_the_whole(
         parts = [pair[side] for pair in found.values() if rows_of(pair[side])]
         assert sum(map(rows_of, parts)) == len(rows)
         for name, profile in profile_table(columns(rows)).items() if rows else ():
-            assert merge_all(part[name] for part in parts) == profile
+            assert merge(*(part[name] for part in parts)) == profile
 
 
 def test_the_largest_levels_of_the_reference_are_slices_and_the_rest_is_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from fastapi import Depends, FastAPI, Header, HTTPException
@@ -11,7 +12,8 @@ from fastapi.testclient import TestClient
 
 from nightcast.domain.night import RunState
 from nightcast.domain.verdict import CheckResult, CheckState
-from nightcast.store import checks, fence, publication, runs
+from nightcast.store import checks, fence, publication, runs, scores
+from nightcast.store.scores import DriftScore
 from nightcast.web.app import make_app
 from store.conftest import ORIGIN, Memory
 
@@ -64,6 +66,12 @@ def stopped(memory: Memory) -> int:
         fence.failed(tx, run_id, "validate", 0, attempt, ValueError(HOSTILE))
         runs.finish(tx, run_id, RunState.STOPPED, HOSTILE)
     return run_id
+
+
+def drift(column: str, value: float | None, **more: Any) -> DriftScore:
+    """A score against the same weekday."""
+    what = {"reference": "same_weekday_8", "kind": "attribute", "column_name": column, "statistic": "l_infinity"}
+    return DriftScore(**what, value=value, definition="max |p - q|", n_reference=80, n_current=10, **more)
 
 
 class Tags(HTMLParser):
@@ -138,6 +146,25 @@ def test_a_stopped_run_says_first_what_broke(client: TestClient, stopped: int) -
     assert "Readers do not see this run." in text
     assert text.index("rows.bad") < text.index("rows.fine")
     assert "ValueError" in text
+
+
+def test_a_run_shows_what_moved_and_what_could_not_be_measured(
+    client: TestClient, memory: Memory, published: int
+) -> None:
+    found = [
+        drift("country", 0.1, rank=0.01, rank_n=99, moved="level EIRE fell from 3.1 % to 0 %"),
+        drift("kind", 0.2, rank=0.25, rank_n=3, slice=HOSTILE, moved=HOSTILE),
+        drift("free", None, reason="the day is closed"),
+    ]
+    with memory.writing() as tx:
+        scores.replace(tx, published, found)
+    text = client.get(f"/runs/{published}").text
+    assert "level EIRE fell from 3.1 % to 0 %" in text
+    assert "0.010 of 99 nights" in text
+    assert "0.250 of 3 nights, provisional" in text
+    assert text.index("country") < text.index("kind")
+    assert "the day is closed (same_weekday_8)" in text
+    assert "script" not in tags_of(text)
 
 
 def test_texts_of_others_are_shown_and_never_run(client: TestClient, stopped: int) -> None:

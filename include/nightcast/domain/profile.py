@@ -104,22 +104,24 @@ def kind_of(column: Column) -> Kind | None:
     return None
 
 
-def profile_column(values: Values, kind: Kind) -> ColumnProfile:
+def profile_column(values: Values, kind: Kind, cells: int = LIMIT) -> ColumnProfile:
     """Profile one column: any integers, floats, booleans or decimals as numbers, anything with a text as categories.
+
+    Numbers are counted in at most so many `cells`.
 
     Raises:
         TypeError: values that are no numbers are to be profiled as numbers.
     """
-    return _number_profile(_floats(values)) if kind is Kind.NUMBER else _category_profile(values)
+    return _number_profile(_floats(values), cells) if kind is Kind.NUMBER else _category_profile(values)
 
 
-def profile_table(columns: Mapping[str, tuple[Kind, Values]]) -> dict[str, ColumnProfile]:
+def profile_table(columns: Mapping[str, tuple[Kind, Values]], cells: int = LIMIT) -> dict[str, ColumnProfile]:
     """Profiles by column name."""
-    return {name: profile_column(values, kind) for name, (kind, values) in columns.items()}
+    return {name: profile_column(values, kind, cells) for name, (kind, values) in columns.items()}
 
 
-def merge(*profiles: ColumnProfile) -> ColumnProfile:
-    """The profile of the values of all of them, one or more.
+def merge(*profiles: ColumnProfile, cells: int = LIMIT) -> ColumnProfile:
+    """The profile of the values of all of them, one or more, that were all made with so many `cells`.
 
     Raises:
         TypeError: some profiles are of numbers and some of categories.
@@ -128,7 +130,7 @@ def merge(*profiles: ColumnProfile) -> ColumnProfile:
     categories = [p for p in profiles if isinstance(p, CategoryProfile)]
     if numbers and categories:
         raise TypeError("some profiles count numbers, others categories; expected all of a kind")
-    return _merge_numbers(numbers) if numbers else _merge_categories(categories)
+    return _merge_numbers(numbers, cells) if numbers else _merge_categories(categories)
 
 
 def merge_all(profiles: Iterable[ColumnProfile]) -> ColumnProfile | None:
@@ -214,13 +216,13 @@ def _floats(values: Values) -> Floats:
     return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _number_profile(values: Floats) -> NumberProfile:
+def _number_profile(values: Floats, most: int) -> NumberProfile:
     present = values[~np.isnan(values)]
     cells, counts = np.unique(number_cells.cells_of(present), return_counts=True)
     distinct = number_cells.middles_of(cells, 0)
     finite = np.isfinite(distinct)
     total = number_cells.exact_sum(distinct[finite], counts[finite])
-    level, cells, counts = number_cells.condense(cells, counts, 0, LIMIT)
+    level, cells, counts = number_cells.condense(cells, counts, 0, most)
     return NumberProfile(
         missing=len(values) - len(present),
         level=level,
@@ -232,11 +234,11 @@ def _number_profile(values: Floats) -> NumberProfile:
     )
 
 
-def _merge_numbers(many: Sequence[NumberProfile]) -> NumberProfile:
+def _merge_numbers(many: Sequence[NumberProfile], most: int) -> NumberProfile:
     level = max(p.level for p in many)
     cells, counts = (np.concatenate(both) for both in zip(*(on_level(p, level) for p in many), strict=True))
     order = np.argsort(cells, kind="stable")
-    level, cells, counts = number_cells.condense(*number_cells.add_up(cells[order], counts[order]), level, LIMIT)
+    level, cells, counts = number_cells.condense(*number_cells.add_up(cells[order], counts[order]), level, most)
     return NumberProfile(
         missing=sum(p.missing for p in many),
         level=level,

@@ -1,8 +1,9 @@
 """Profiles of parts of the rows: one set for each level of a column, kept by day and added up like other profiles.
 
-A split keeps up to `LEVELS` levels apart, beyond that as many hashed cells of them: so it is bounded, and merging
-splits in whatever order gives the split of all the rows. Which levels are looked at one by one is decided when two
-splits are compared, by the reference: its largest levels are slices of their own, everything else is one.
+A split keeps up to `LEVELS` levels apart, beyond that as many hashed cells of them, and counts numbers in `CELLS`
+cells: so it is bounded, and merging splits in whatever order gives the split of all the rows. Which levels are looked
+at one by one is decided when two splits are compared, by the reference: its largest levels are slices of their own,
+everything else is one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from nightcast.domain.profile import (
 )
 
 LEVELS = 64  # that a split keeps apart
+CELLS = 128  # for the numbers of each part: an eighth of those for the numbers of all rows
 NAMED = 8  # of them that are slices of their own
 
 Part = Mapping[str, ColumnProfile]  # column -> profile
@@ -64,7 +66,7 @@ def split_table(levels: pa.ChunkedArray, columns: Mapping[str, tuple[Kind, pa.Ch
     parts: dict[str | None, Part] = {}
     for level, start, end in zip(names, bounds[:-1], bounds[1:], strict=True):
         if end > start:
-            parts[level] = profile_table({n: (k, v.slice(start, end - start)) for n, (k, v) in ordered.items()})
+            parts[level] = profile_table({n: (k, v.slice(start, end - start)) for n, (k, v) in ordered.items()}, CELLS)
     return _bounded(Split(hashed=False, parts=parts))
 
 
@@ -81,7 +83,7 @@ def merge_splits(*splits: Split) -> Split:
 def merge_parts(parts: Sequence[Part]) -> Part:
     """The profiles of the rows of all parts, column by column; a column may be missing in some."""
     columns = dict.fromkeys(name for part in parts for name in part)
-    return {name: merge(*(part[name] for part in parts if name in part)) for name in columns}
+    return {name: merge(*(part[name] for part in parts if name in part), cells=CELLS) for name in columns}
 
 
 def slices(column: str, current: Split, reference: Sequence[Split]) -> dict[str, tuple[Part, Part]]:
