@@ -50,8 +50,9 @@ format: install-dev ## Format the code and apply the safe fixes
 	@$(PY) -m ruff check --fix-only .
 	@$(PY) -m ruff format .
 
-docs: install ## Generate docs/reference/ from the code
+docs: install ## Generate docs/reference/ and the schema of pipeline.yaml from the code
 	@bin/nightcast docs docs/reference
+	@bin/nightcast schema > include/pipelines/pipeline.schema.json
 
 lock: install ## Resolve requirements.in and requirements-dev.in into the lock files
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

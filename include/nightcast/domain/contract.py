@@ -39,9 +39,9 @@ class Column:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    type: ColumnType
-    role: Role
-    nullable: bool = False
+    type: ColumnType  # the same for every source
+    role: Role  # the part it plays
+    nullable: bool = False  # a null elsewhere breaks the contract
     scale: int | None = None  # for decimal: digits after the point, 0..9
 
     def __post_init__(self) -> None:
@@ -76,8 +76,8 @@ class Files:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    path: str
-    format: FileFormat = FileFormat.PARQUET
+    path: str  # below the connection's URL
+    format: FileFormat = FileFormat.PARQUET  # of all of them
 
     def __post_init__(self) -> None:
         if wrong := _wrong_path(self.path):

@@ -16,7 +16,7 @@ class Scale:
     __pydantic_config__ = FORBID_UNKNOWN
 
     blend: Mapping[int, float]  # window in days -> weight
-    floor: float
+    floor: float  # above 0, in target units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,8 @@ class Training:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    origins: int = 52
-    every_days: int = 7
+    origins: int = 52  # how many
+    every_days: int = 7  # how far apart
     sample: float = 1.0  # share of rows kept, chosen by a hash of key, origin and target date
 
     def __post_init__(self) -> None:
@@ -46,9 +46,9 @@ class Calibration:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    origins: int = 8
-    gap_origins: int = 2
-    level_bins: int = 20
+    origins: int = 8  # how many of the newest are held out
+    gap_origins: int = 2  # left out before those
+    level_bins: int = 20  # equal-count bins of the predicted level
     sub_bins: int = 1  # within each level bin, equal-count bins of `sub_bins_of`
     sub_bins_of: str | None = None  # the name of a feature column, e.g. active_share_units_91
 
@@ -64,9 +64,9 @@ class Model:
     __pydantic_config__ = FORBID_UNKNOWN
 
     family: str  # one of domain.families.FAMILIES
-    parameters: Mapping[str, Any]
-    scale: Scale
+    parameters: Mapping[str, Any]  # of the family, below
+    scale: Scale  # the level that labels are divided by
     cap: float | None = None  # training labels are cut at cap * max(blend, 1); never when scoring
-    training: Training = Training()
-    calibration: Calibration = Calibration()
-    seed: int = 0
+    training: Training = Training()  # which rows it learns from
+    calibration: Calibration = Calibration()  # how quantiles are made
+    seed: int = 0  # of everything that is drawn

@@ -18,8 +18,8 @@ class ActiveShareSlices:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    window: int = 91
-    edges: tuple[float, ...] = (0.2, 0.5, 0.9)
+    window: int = 91  # days up to the origin
+    edges: tuple[float, ...] = (0.2, 0.5, 0.9)  # rising, between 0 and 1
 
     def __post_init__(self) -> None:
         if list(self.edges) != sorted(set(self.edges)) or not all(0 < e < 1 for e in self.edges):
@@ -40,8 +40,8 @@ class LevelSlices:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    window: int = 91
-    parts: int = 3
+    window: int = 91  # days up to the origin
+    parts: int = 3  # of equal number
 
     @property
     def column(self) -> str:
@@ -58,9 +58,9 @@ class AccuracySlices:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    active_share: ActiveShareSlices | None = field(default_factory=ActiveShareSlices)
-    level: LevelSlices | None = None
-    keys: tuple[str, ...] = ()
+    active_share: ActiveShareSlices | None = field(default_factory=ActiveShareSlices)  # null: none
+    level: LevelSlices | None = None  # null: none
+    keys: tuple[str, ...] = ()  # key columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,5 +74,5 @@ class Monitoring:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    slices: tuple[str, ...] = ()
-    accuracy_slices: AccuracySlices = field(default_factory=AccuracySlices)
+    slices: tuple[str, ...] = ()  # attribute columns, for drift
+    accuracy_slices: AccuracySlices = field(default_factory=AccuracySlices)  # of the entities, for accuracy

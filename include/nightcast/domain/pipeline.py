@@ -30,8 +30,8 @@ class Schedule:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    cron: str
-    timezone: str
+    cron: str  # when nights start: five fields, in `timezone`
+    timezone: str  # an IANA name such as Europe/London, also of the source's wall time
     first_night: date  # the first origin
     catch_up_days: int = 14  # nights older than this when they start end as too_old
     ready_by: time = time(6, 0)  # local time of day, after the origin, when readers expect the night
@@ -47,10 +47,10 @@ class Duplicates:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    group: tuple[str, ...]
+    group: tuple[str, ...]  # columns that name what arrives again, such as an invoice
     version: str  # an integer column that tells deliveries apart
     keep: str = "last"  # last | first
-    max_share: float = 0.10
+    max_share: float = 0.10  # of a day's rows
 
     def __post_init__(self) -> None:
         if self.keep not in ("last", "first"):
@@ -65,8 +65,8 @@ class QuarantineLimits:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    max_share: float = 0.10
-    warn_share: float = 0.05
+    max_share: float = 0.10  # above it the night stops
+    warn_share: float = 0.05  # above it the night warns
 
     def __post_init__(self) -> None:
         if not 0 <= self.warn_share <= self.max_share <= 1:
@@ -85,13 +85,13 @@ class Source:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    connection: str
-    columns: Mapping[str, Column]
-    files: Files | None = None
+    connection: str  # letters, digits and underscores
+    columns: Mapping[str, Column]  # by name: their type and the part they play
+    files: Files | None = None  # in the place of extract.sql
     late_arrival: int = 0  # days before the origin's window that are pulled again each night
     deadline: time = time(6, 0)  # local time on the day after the origin: not there by then stops the night
-    duplicates: Duplicates | None = None
-    quarantine: QuarantineLimits = QuarantineLimits()
+    duplicates: Duplicates | None = None  # without it, no row counts as a copy
+    quarantine: QuarantineLimits = QuarantineLimits()  # how much may be set aside by row rules
 
     def __post_init__(self) -> None:
         times = [n for n, c in self.columns.items() if c.role is Role.TIME]
@@ -127,9 +127,9 @@ class Measure:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    sum: str | None = None
-    count_distinct: str | None = None
-    where: Mapping[str, str | int | bool] = field(default_factory=dict)
+    sum: str | None = None  # a column of integers, decimals or booleans
+    count_distinct: str | None = None  # a column
+    where: Mapping[str, str | int | bool] = field(default_factory=dict)  # column: value; only such rows
 
     def __post_init__(self) -> None:
         if (self.sum is None) == (self.count_distinct is None):
@@ -142,8 +142,8 @@ class Universe:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    min_active_days: int
-    trailing_days: int
+    min_active_days: int  # at least so many
+    trailing_days: int  # of so many days up to the origin
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_active_days <= self.trailing_days:
@@ -158,10 +158,10 @@ class Forecast:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    target: str
-    horizon: int
-    universe: Universe
-    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
+    target: str  # a measure
+    horizon: int  # days ahead, 1 to 366
+    universe: Universe  # which entities are forecast
+    quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)  # rising levels in whole percents; columns q10, q50, q90
     max_missing_days: int = 1  # more missing open days than this among the last seven stop the night
 
     def __post_init__(self) -> None:
@@ -179,7 +179,7 @@ class Calendar:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # known-future columns, numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,8 +188,8 @@ class Audit:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    stop_outside: tuple[float, float] = (0.5, 2.0)
-    warn_outside: tuple[float, float] = (0.8, 1.25)
+    stop_outside: tuple[float, float] = (0.5, 2.0)  # as times the last night's total
+    warn_outside: tuple[float, float] = (0.8, 1.25)  # within stop_outside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,19 +200,19 @@ class Pipeline:
 
     name: str
     version: int  # of the tables: another key, type or grain needs the next one
-    title: str
-    owner: str
-    schedule: Schedule
-    source: Source
-    measures: Mapping[str, Measure]
-    forecast: Forecast
-    features: tuple[FeatureSpec, ...]
-    model: Model
-    calendar: Calendar = Calendar()
-    audit: Audit = Audit()
-    monitoring: Monitoring = field(default_factory=Monitoring)
-    tags: tuple[str, ...] = ()
-    shards: int = 1
+    title: str  # what is forecast, in one line
+    owner: str  # the team that answers for it
+    schedule: Schedule  # when nights run
+    source: Source  # where rows come from
+    measures: Mapping[str, Measure]  # by name: numbers per entity and day
+    forecast: Forecast  # what is forecast
+    features: tuple[FeatureSpec, ...]  # what the model sees
+    model: Model  # how the model is made
+    calendar: Calendar = Calendar()  # needs a calendar.sql
+    audit: Audit = Audit()  # bounds of a night's total
+    monitoring: Monitoring = field(default_factory=Monitoring)  # parts that drift and accuracy are measured of
+    tags: tuple[str, ...] = ()  # of its DAGs
+    shards: int = 1  # predict tasks side by side, 1 to 256
 
     def __post_init__(self) -> None:
         if self.forecast.target not in self.measures:

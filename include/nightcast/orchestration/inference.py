@@ -60,7 +60,7 @@ def inference_dag(folder: PipelineFolder, settings: Settings, *, register: bool 
         auto_register=register,
         is_paused_upon_creation=True,  # until a live model exists
         tags=sorted({"nightcast", "inference", *pipeline.tags}),
-        params=_params(),
+        params=params(),
         default_args={"owner": pipeline.owner, **retry_arguments(), **recorder.arguments()},
     ) as dag:
         _tasks(pipeline, settings)
@@ -95,7 +95,8 @@ def _start_date(pipeline: Pipeline, settings: Settings) -> datetime:
     return datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(pipeline.schedule.timezone))
 
 
-def _params() -> dict[str, Param]:
+def params() -> dict[str, Param]:
+    """What may be asked of a run that is started by hand."""
     return {
         "mode": Param(
             "known_then",

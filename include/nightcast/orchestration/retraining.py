@@ -32,7 +32,7 @@ def retraining_dag(folder: PipelineFolder, settings: Settings, *, register: bool
         auto_register=register,
         is_paused_upon_creation=False,  # without a schedule nothing starts by itself
         tags=sorted({"nightcast", "retraining", *pipeline.tags}),
-        params=_params(),
+        params=params(),
         default_args={"owner": pipeline.owner, **retry_arguments(), **recorder.arguments()},
     ) as dag:
         _tasks(pipeline.name, settings)
@@ -49,7 +49,8 @@ def training_request(pipeline: str, context: Context) -> dict[str, Any]:
     }
 
 
-def _params() -> dict[str, Param]:
+def params() -> dict[str, Param]:
+    """What may be asked of a run that is started by hand."""
     return {
         "trained_through": Param(
             None,

@@ -23,11 +23,16 @@ as_json = partial(Json, dumps=partial(json.dumps, allow_nan=False, default=str))
 @cache
 def load(file: str) -> Mapping[str, str]:
     """The named queries of `sql/<file>.sql`: name -> statement."""
+    return named((HERE / f"{file}.sql").read_text(encoding="utf-8"))
+
+
+def named(text: str) -> dict[str, str]:
+    """The named queries of a text."""
     found: dict[str, str] = {}
-    for block in (HERE / f"{file}.sql").read_text(encoding="utf-8").split("-- name:")[1:]:
+    for block in text.split("-- name:")[1:]:
         name, _, statement = block.partition("\n")
         if name.strip() in found:
-            raise ValueError(f"{file}.sql has two queries named {name.strip()}")
+            raise ValueError(f"two queries are named {name.strip()}; expected each name once in a file")
         found[name.strip()] = statement.strip().rstrip(";")
     return found
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from nightcast.cli.references import features
+from nightcast.cli.references import dags, features, pipeline_yaml, tables
 
-PAGES: Mapping[str, Callable[[], str]] = {"features.md": features.page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "features.md": features.page,
+    "pipeline.md": pipeline_yaml.page,
+    "dags.md": dags.page,
+    "tables.md": tables.page,
+}
 
 
 def stale(folder: Path) -> dict[str, str]:
