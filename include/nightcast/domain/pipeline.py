@@ -154,7 +154,11 @@ class Universe:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What is forecast: `target` (a measure), per entity and open day, 1 to `horizon` days after the origin."""
+    """What is forecast: `target` (a measure), per entity and open day, 1 to `horizon` days after the origin.
+
+    The target counts whole things: a sum of a decimal column is refused, because its forecasts and actuals would come
+    in the column's smallest unit. Whoever forecasts money or energy extracts cents or watt-hours as an integer.
+    """
 
     __pydantic_config__ = FORBID_UNKNOWN
 
