@@ -170,6 +170,16 @@ def test_quantiles_are_measured_where_a_method_has_some(found: Compared, told: d
     assert "pinball" not in markdown(without)
 
 
+def test_ratios_have_intervals_over_entities(found: Compared, told: dict[str, Any]) -> None:
+    ratios = told["ratios"]["model"]
+    assert told["ratios"].keys() == {"model"}
+    for name in ("mean_28", "seasonal_naive"):
+        ratio, low, high = ratios[f"to_{name}"]
+        assert ratio == pytest.approx(told["methods"]["model"][f"to_{name}"], abs=1e-6)
+        assert low < ratio < high
+    assert {len(np.unique(found.group[found.entity == e])) for e in np.unique(found.entity)} <= {1, 2, 3}
+
+
 def test_parts_hold_each_row_once(found: Compared, told: dict[str, Any]) -> None:
     for parts in (told["by_origin"], told["by_horizon"], *told["by_slice"].values()):
         assert sum(part["rows"] for part in parts.values()) == len(found)

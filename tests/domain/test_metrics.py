@@ -44,6 +44,22 @@ def test_scaled_errors_are_averaged_over_groups() -> None:
     assert metrics.rmsse(Y[:0], F[:0], GROUP[:0], F[:0]) is None
 
 
+def test_an_interval_of_a_ratio_is_that_of_the_mean_of_clusters() -> None:
+    """With a constant yardstick the ratio is a mean, whose interval is known."""
+    error = np.random.default_rng(1).exponential(1.0, 900)
+    cluster = np.repeat(np.arange(300), 3)
+    found = metrics.ratio_interval(error, np.ones(900), cluster)
+    assert found is not None
+    deviation = error.reshape(300, 3).mean(axis=1).std() / np.sqrt(300)
+    assert found == pytest.approx((error.mean() - 1.96 * deviation, error.mean() + 1.96 * deviation), abs=0.02)
+    assert metrics.ratio_interval(error, np.ones(900), cluster) == found  # seeded
+    alone = metrics.ratio_interval(error, np.ones(900), np.zeros(900, int))
+    assert alone == pytest.approx((error.mean(), error.mean()))  # one cluster has no others to be drawn
+    assert metrics.ratio_interval(error, error, cluster) == pytest.approx((1.0, 1.0))  # paired
+    assert metrics.ratio_interval(error, np.zeros(900), cluster) is None
+    assert metrics.ratio_interval(error[:0], error[:0], cluster[:0]) is None
+
+
 def test_quantiles() -> None:
     y, q10, q90 = np.array([0, 5, 20]), np.array([0.0, 6.0, 2.0]), np.array([3.0, 9.0, 18.0])
     assert metrics.pinball(y, q90, 0.9) == pytest.approx((0.1 * 3 + 0.1 * 4 + 0.9 * 2) / 3)

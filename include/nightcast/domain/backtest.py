@@ -31,12 +31,14 @@ LEVEL_WINDOW = 91
 class Compared:
     """Rows that every method has a forecast for and whose actual is known, in the order of their origins.
 
-    `group` tells apart an entity at an origin, `scale` and `squared` are its `metrics.difference_scales`,
-    `active_share` and `level` (mean per open day) what was known of it at the origin. `methods` has a forecast of
-    these rows per method; `left_out` counts the rows of the universe that are not here, by reason.
+    `entity` is a place in the cube, `group` an entity at an origin; `scale` and `squared` are its
+    `metrics.difference_scales`, `active_share` and `level` (mean per open day) what was known of it at the origin.
+    `methods` has a forecast of these rows per method; `left_out` counts the rows of the universe that are not here, by
+    reason.
     """
 
     origin: npt.NDArray[np.datetime64]
+    entity: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
     horizon: npt.NDArray[np.int16]
     actual: Floats
@@ -57,7 +59,7 @@ class Compared:
         return replace(self, **columns, methods=methods)
 
 
-_COLUMNS = ("origin", "group", "horizon", "actual", "scale", "squared", "active_share", "level")
+_COLUMNS = ("origin", "entity", "group", "horizon", "actual", "scale", "squared", "active_share", "level")
 
 
 def matured_origins(first: date, last: date, pipeline: Pipeline, every: int, count: int) -> tuple[date, ...]:
@@ -117,6 +119,7 @@ def compared(whole: Cube, known: History, rows: FeatureRows, methods: Mapping[st
     absolute, squared = metrics.difference_scales(known.cube.values[target], known.cube.open)
     found = Compared(
         origin=np.full(len(rows), rows.origin),
+        entity=rows.entity.astype(np.int64),
         group=rows.entity.astype(np.int64),
         horizon=rows.horizon,
         actual=whole.values[target][rows.entity, np.where(came, day, 0)].astype(np.float64),
@@ -131,7 +134,7 @@ def compared(whole: Cube, known: History, rows: FeatureRows, methods: Mapping[st
 
 
 def together(parts: Sequence[Compared]) -> Compared:
-    """The rows of several origins below each other; an entity at another origin is another group."""
+    """The rows of several origins of one cube below each other; an entity at another origin is another group."""
     groups = np.cumsum([0, *(int(p.group.max(initial=-1)) + 1 for p in parts)])
     columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS}
     columns["group"] = np.concatenate([p.group + start for p, start in zip(parts, groups, strict=False)])

@@ -42,6 +42,7 @@ def report(rows: Compared, pipeline: Pipeline, made_with: Mapping[str, Any]) -> 
         "left_out": dict(rows.left_out),
         "share_of_zeros": _rounded(float(np.mean(rows.actual == 0))) if len(rows) else None,
         "methods": _methods(rows, levels),
+        "ratios": _ratios(rows, [MODEL, *made_with["other_models"]]),
         "by_origin": _parts(rows, origins, levels),
         "by_horizon": _parts(rows, _buckets(rows, pipeline.forecast.horizon), levels),
         "by_slice": {name: _parts(rows, found, levels) for name, found in _slices(rows).items()},
@@ -105,6 +106,20 @@ def _methods(rows: Compared, levels: Sequence[float]) -> dict[str, Any]:
             error = measured["wape_horizon"]
             measured[f"to_{yardstick}"] = error / naive if error is not None and naive else None
     return {name: {n: _rounded(v) for n, v in measured.items()} for name, measured in found.items()}
+
+
+def _ratios(rows: Compared, models: Sequence[str]) -> dict[str, Any]:
+    """Of each model, its error over the horizon as a ratio to others', with a 95 % interval over entities."""
+    _, first = np.unique(rows.group, return_index=True)
+    entity, actual = rows.entity[first], metrics.sums(rows.actual, rows.group)
+    error = {n: np.abs(metrics.sums(s.mean, rows.group) - actual) for n, s in rows.methods.items()}
+    found: dict[str, Any] = {}
+    for name in models:
+        for other in (*YARDSTICKS, *({MODEL} - {name})):
+            interval = metrics.ratio_interval(error[name], error[other], entity)
+            ratio = error[name].sum() / error[other].sum() if interval else None
+            found.setdefault(name, {})[f"to_{other}"] = [_rounded(v) for v in (ratio, *(interval or (None, None)))]
+    return found
 
 
 def _measured(rows: Compared, scores: Scores, levels: Sequence[float]) -> dict[str, float | None]:

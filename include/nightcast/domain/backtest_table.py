@@ -30,6 +30,8 @@ def markdown(report: Mapping[str, Any]) -> str:
         [
             _opening(report),
             _methods(report["methods"]),
+            "WAPE horizon as a ratio, and its 95 % interval if the entities were others:",
+            _ratios(report["ratios"]),
             f"By origin, {MODEL}" + "".join(f" / {name}" for name in others) + ":",
             _parts("origin", report["by_origin"], [MODEL, *others]),
             "By days ahead:",
@@ -77,6 +79,17 @@ def _methods(methods: Mapping[str, Mapping[str, Any]]) -> str:
         for name, found in methods.items()
     ]
     return table(["method", *(TITLES.get(m, m.replace("_", " ")) for m in metrics)], rows)
+
+
+def _ratios(ratios: Mapping[str, Mapping[str, Sequence[float | None]]]) -> str:
+    others = list(dict.fromkeys(other for found in ratios.values() for other in found))
+    rows = [[name, *(_interval(found.get(other)) for other in others)] for name, found in ratios.items()]
+    return table(["model", *(TITLES.get(o, o.replace("_", " ")) for o in others)], rows)
+
+
+def _interval(values: Sequence[float | None] | None) -> str:
+    ratio, low, high = (_number(v, 3) for v in values or (None, None, None))
+    return "-" if ratio == "-" else f"{ratio} ({low} to {high})"
 
 
 def _parts(title: str, parts: Mapping[str, Any], names: Sequence[str]) -> str:

@@ -69,6 +69,8 @@ def run(asked: Asked, rooms: Rooms, progress: Progress = lambda _: None) -> dict
     pipelines = {MODEL: folder.pipeline} | _others(asked.models, folder)
     manifest, origins = _snapshot(asked, folder, rooms)
     progress(f"snapshot of {len(manifest.days)} days, {len(origins)} origins from {origins[0]} to {origins[-1]}")
+    if not models.optional_libraries():
+        progress(f"statsforecast is not installed here: without the row {ADIDA}")
     whole, calendar = load_cube(rooms.lake, manifest, folder), calendar_view(manifest.calendar)
     parts = []
     for origin in origins:
