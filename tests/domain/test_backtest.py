@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from modelling import MONDAY, make_cube, make_pipeline, random_scene, windowed
+from nightcast.domain import backtest_report
 from nightcast.domain.backtest import Compared, checked_origins, compared, cut, matured_origins, together
 from nightcast.domain.backtest_report import declared, report
 from nightcast.domain.backtest_table import BEGIN, END, block_of, markdown, table, written
@@ -18,6 +19,7 @@ from nightcast.domain.baselines import reference_forecasts
 from nightcast.domain.feature_matrix import FeatureRows, scoring_rows
 from nightcast.domain.forecast import Scores
 from nightcast.domain.model_spec import Training
+from nightcast.domain.monitoring import AccuracySlices, LevelSlices, Monitoring
 from nightcast.domain.windows import History
 from nightcast.errors import NotFound
 
@@ -41,7 +43,7 @@ def asked(origin: date) -> tuple[History, FeatureRows, dict[str, Scores]]:
 
 def at(origin: date) -> Compared:
     history, rows, methods = asked(origin)
-    return compared(random_scene()[0], history, rows, methods, "units")
+    return compared(random_scene()[0], history, rows, methods, PIPELINE)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +92,8 @@ def test_rows_without_an_actual_or_a_forecast_are_left_out_for_every_method_and_
     whole = replace(cube, open=cube.open & (cube.days != rows.target[0]))
     unsaid = methods["mean_28"].mean.copy()
     unsaid[-1] = np.nan
-    found = compared(
-        whole, history, rows, methods | {"mean_28": Scores(mean=unsaid, quantiles=np.empty((len(rows), 0)))}, "units"
-    )
+    less = methods | {"mean_28": Scores(mean=unsaid, quantiles=np.empty((len(rows), 0)))}
+    found = compared(whole, history, rows, less, PIPELINE)
     assert found.left_out == {"without_actual": missing.sum(), "without_forecast": 1}
     assert len(found) == len(rows) - missing.sum() - 1
     assert {len(s.mean) for s in found.methods.values()} == {len(found)}
@@ -103,13 +104,11 @@ def test_rows_without_an_actual_or_a_forecast_are_left_out_for_every_method_and_
 
 def test_days_after_the_history_have_no_actual() -> None:
     history, rows, methods = asked(ORIGINS[2])
-    assert len(compared(history.cube, history, rows, methods, "units")) == 0
+    assert len(compared(history.cube, history, rows, methods, PIPELINE)) == 0
 
 
 def test_numbers_are_those_of_an_independent_computation(found: Compared, told: dict[str, Any]) -> None:
-    frame = pd.DataFrame(
-        {"origin": found.origin, "entity": found.group, "y": found.actual, "level": found.level, "h": found.horizon}
-    )
+    frame = pd.DataFrame({"origin": found.origin, "entity": found.group, "y": found.actual})
     for method, scores in found.methods.items():
         frame["f"], said = scores.mean, told["methods"][method]
         sums = frame.groupby(["origin", "entity"])[["y", "f"]].sum()
@@ -181,36 +180,34 @@ def test_ratios_have_intervals_over_entities(found: Compared, told: dict[str, An
 
 
 def test_parts_hold_each_row_once(found: Compared, told: dict[str, Any]) -> None:
-    for parts in (told["by_origin"], told["by_horizon"], *told["by_slice"].values()):
+    for parts in (told["by_origin"], told["by_horizon"], told["by_slice"]):
         assert sum(part["rows"] for part in parts.values()) == len(found)
     assert list(told["by_horizon"]) == ["1", "2-5"]
-    shares = told["by_slice"]["active_share_91"]
-    assert shares["0.2 to 0.5"]["rows"] == ((found.active_share >= 0.2) & (found.active_share < 0.5)).sum()
-    thirds = [part["rows"] for part in told["by_slice"]["level_91"].values()]
-    assert len(thirds) == 3
-    assert max(thirds) - min(thirds) < 0.1 * len(found)
 
 
-def test_what_no_reader_should_see_is_counted(found: Compared) -> None:
-    scores = found.methods["model"]
-    mean, q = scores.mean.copy(), scores.quantiles.copy()
-    mean[0], q[1, 0], q[2] = np.inf, -1.0, [3.0, 2.0, 1.0]
-    broken = replace(found, methods=found.methods | {"model": Scores(mean=mean, quantiles=q)})
-    assert report(found.take(slice(3, None)), PIPELINE, MADE_WITH)["checks"]["model"] == dict.fromkeys(
-        ("not_finite", "negative", "crossing"), 0
-    )
-    rows = np.arange(len(found)) < 3
-    assert report(
-        replace(
-            broken.take(rows),
-            methods={
-                "model": broken.take(rows).methods["model"],
-                **{n: found.take(rows).methods[n] for n in ("mean_28", "seasonal_naive")},
-            },
-        ),
-        PIPELINE,
-        MADE_WITH,
-    )["checks"]["model"] == {"not_finite": 1, "negative": 1, "crossing": 1}
+def test_slices_are_those_that_the_pipeline_declares_for_its_nights() -> None:
+    declared_ = AccuracySlices(active_share=None, level=LevelSlices(window=28, parts=2), keys=("sku",))
+    pipeline = make_pipeline(monitoring=Monitoring(accuracy_slices=declared_))
+    parts = [compared(random_scene()[0], *asked(origin), pipeline) for origin in ORIGINS]
+    told = report(together(parts), pipeline, MADE_WITH)
+    halves = [told["by_slice"][f"level_28 {at} of 2"] for at in (1, 2)]
+    assert sum(half["rows"] for half in halves) == told["rows"]
+    cube, _ = random_scene()
+    entities = {cube.keys["sku"][int(e)].as_py() for e in together(parts).entity}
+    assert {name.removeprefix("sku=") for name in told["by_slice"] if name.startswith("sku=")} - {"(other)"} <= entities
+    assert "| level_28 1 of 2" in markdown(told)
+    none = report(replace(together(parts), slices={}), pipeline, MADE_WITH)
+    assert none["by_slice"] == {}
+    assert "(none)" in markdown(none)
+
+
+def test_what_no_reader_should_see_is_counted(told: dict[str, Any]) -> None:
+    nothing = dict.fromkeys(("not_finite", "negative", "crossing"), 0)
+    assert told["checks"] == dict.fromkeys(told["methods"], nothing)
+    mean, q = np.ones(5), np.tile([0.0, 1.0, 2.0], (5, 1))
+    mean[0], q[1, 2], q[2, 0], q[3] = np.nan, np.inf, -1.0, [3.0, 2.0, 1.0]
+    found = backtest_report._checks(Scores(mean=mean, quantiles=q))
+    assert found == {"not_finite": 2, "negative": 1, "crossing": 1}
 
 
 def test_a_declaration_is_what_was_written_not_what_was_left_out() -> None:
@@ -220,6 +217,7 @@ def test_a_declaration_is_what_was_written_not_what_was_left_out() -> None:
         {"features": (windowed("rolling_mean", (7, 14)), windowed("active_share", (7,)))},
         {"forecast": replace(PIPELINE.forecast, quantiles=(0.5,))},
         {"model": replace(PIPELINE.model, cap=6.0)},
+        {"monitoring": Monitoring(accuracy_slices=AccuracySlices(active_share=None))},
         {"model": replace(PIPELINE.model, training=Training(origins=15, sample=0.6))},
         {"model": replace(PIPELINE.model, parameters={**PIPELINE.model.parameters, "max_iter": 16})},
     ):

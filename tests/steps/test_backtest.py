@@ -137,8 +137,9 @@ def test_what_comes_after_an_origin_changes_the_actuals_alone() -> None:
     for name, scores in found.methods.items():
         assert scores.mean.tobytes() == changed.methods[name].mean.tobytes()
         assert scores.quantiles.tobytes() == changed.methods[name].quantiles.tobytes()
-    for name in ("scale", "squared", "active_share", "level"):
+    for name in ("absolute", "squared"):
         assert getattr(found, name).tobytes() == getattr(changed, name).tobytes()
+    assert {n: f.tolist() for n, f in found.slices.items()} == {n: f.tolist() for n, f in changed.slices.items()}
     assert found.actual.tolist() != changed.actual.tolist()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -199,8 +200,9 @@ def _measured(rows: Compared, levels: Sequence[float], part: Part, name: str) ->
         return Score(part=part, slice=name, method=method, metric=metric, value=value, reason=reason, n=count,
                      sum_actual=total)  # fmt: skip
 
-    model = _point(rows, rows.mean)
-    naive = dict.fromkeys(POINT) if missing else _point(rows, rows.naive)
+    truth = (rows.actual, rows.entity, rows.scale_absolute, rows.scale_squared)
+    model = point_metrics(rows.mean, *truth)
+    naive = dict.fromkeys(POINT) if missing else point_metrics(rows.naive, *truth)
     for metric in POINT:
         yield score(Method.MODEL, metric, model[metric], reasons.get(metric, no_share))
         yield score(
@@ -209,33 +211,44 @@ def _measured(rows: Compared, levels: Sequence[float], part: Part, name: str) ->
     for metric, of in VALUE_ADDED.items():
         value = metrics.forecast_value_added(model[of], naive[of])
         yield score(Method.MODEL, metric, value, no_naive if missing else no_share)
-    for metric, value in _of_quantiles(rows, levels):
+    for metric, value in quantile_metrics(rows.actual, rows.quantiles, levels).items():
         yield score(Method.MODEL, metric, value)
 
 
-def _point(rows: Compared, forecast: Floats) -> dict[str, float | None]:
-    sums = [metrics.sums(column, rows.entity) for column in (rows.actual, forecast)]
+def point_metrics(
+    forecast: Floats, actual: npt.NDArray[Any], group: Integers, absolute: Floats, squared: Floats
+) -> dict[str, float | None]:
+    """The metrics of `POINT` of some rows. `group` tells apart an entity at an origin, whose days are summed.
+
+    `absolute` and `squared` are per row the scales of MASE and RMSSE.
+    """
     return {
-        "wape_day": metrics.wape(rows.actual, forecast),
-        "wape_horizon": metrics.wape(*sums),
-        "bias": metrics.bias(rows.actual, forecast),
-        "mase": metrics.mase(rows.actual, forecast, rows.entity, rows.scale_absolute),
-        "rmsse": metrics.rmsse(rows.actual, forecast, rows.entity, rows.scale_squared),
+        "wape_day": metrics.wape(actual, forecast),
+        "wape_horizon": metrics.wape(metrics.sums(actual, group), metrics.sums(forecast, group)),
+        "bias": metrics.bias(actual, forecast),
+        "mase": metrics.mase(actual, forecast, group, absolute),
+        "rmsse": metrics.rmsse(actual, forecast, group, squared),
     }
 
 
-def _of_quantiles(rows: Compared, levels: Sequence[float]) -> Iterator[tuple[str, float | None]]:
+def quantile_metrics(actual: npt.NDArray[Any], quantiles: Floats, levels: Sequence[float]) -> dict[str, float | None]:
+    """Of quantiles (rows, levels): each level's loss and share of rows below, their mean, and the outer interval."""
+    if not levels:
+        return {}
+    found: dict[str, float | None] = {}
     losses = []
     for at, level in enumerate(levels):
-        column, name = rows.quantiles[:, at], quantile_column(level)
-        losses.append(metrics.pinball(rows.actual, column, level) or 0.0)
-        yield f"pinball_{name}", losses[-1]
-        yield f"share_below_{name}", metrics.share_below(rows.actual, column)
-    yield "pinball", sum(losses) / len(losses)
+        column, name = quantiles[:, at], quantile_column(level)
+        losses.append(metrics.pinball(actual, column, level) or 0.0)
+        found |= {f"pinball_{name}": losses[-1], f"share_below_{name}": metrics.share_below(actual, column)}
+    found["pinball"] = sum(losses) / len(losses)
     if len(levels) > 1:
-        low, high = rows.quantiles[:, 0], rows.quantiles[:, -1]
-        yield "coverage", metrics.coverage(rows.actual, low, high)
-        yield "interval_width", metrics.interval_width(low, high)
+        low, high = quantiles[:, 0], quantiles[:, -1]
+        found |= {
+            "coverage": metrics.coverage(actual, low, high),
+            "interval_width": metrics.interval_width(low, high),
+        }
+    return found
 
 
 def _no_scale(rows: Compared) -> str:

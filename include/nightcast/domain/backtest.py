@@ -14,38 +14,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nightcast.domain import metrics
 from nightcast.domain.calendar_view import ONE_DAY, Day, as_day
 from nightcast.domain.feature_matrix import FeatureRows
 from nightcast.domain.forecast import Floats, Scores
 from nightcast.domain.panel import Cube
 from nightcast.domain.pipeline import Pipeline
-from nightcast.domain.windows import History, Past
+from nightcast.domain.slicing import Flags, slices
+from nightcast.domain.windows import History
+from nightcast.domain.yardstick import SCALES, yardstick
 from nightcast.errors import NotFound
-
-ACTIVE_WINDOW = 91  # calendar days that the share of active days, by which rows are told apart, is taken from
-LEVEL_WINDOW = 91
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Compared:
     """Rows that every method has a forecast for and whose actual is known, in the order of their origins.
 
-    `entity` is a place in the cube, `group` an entity at an origin; `scale` and `squared` are its
-    `metrics.difference_scales`, `active_share` and `level` (mean per open day) what was known of it at the origin.
-    `methods` has a forecast of these rows per method; `left_out` counts the rows of the universe that are not here, by
-    reason.
+    `entity` is a place in the cube, `group` an entity at an origin; `absolute` and `squared` are its scales of MASE and
+    RMSSE. `slices` has a flag per row, by what was known of the entity at the origin. `methods` has a forecast of these
+    rows per method; `left_out` counts the rows of the universe that are not here, by reason.
     """
 
     origin: npt.NDArray[np.datetime64]
     entity: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
     horizon: npt.NDArray[np.int16]
-    actual: Floats
-    scale: Floats
+    actual: npt.NDArray[np.int64]
+    absolute: Floats
     squared: Floats
-    active_share: Floats
-    level: Floats
+    slices: Mapping[str, Flags]
     methods: Mapping[str, Scores]
     left_out: Mapping[str, int]
 
@@ -56,10 +52,11 @@ class Compared:
         """Some of the rows, by index or by flag."""
         columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
         methods = {n: Scores(mean=s.mean[rows], quantiles=s.quantiles[rows]) for n, s in self.methods.items()}
-        return replace(self, **columns, methods=methods)
+        slices = {name: flags[rows] for name, flags in self.slices.items()}
+        return replace(self, **columns, slices=slices, methods=methods)
 
 
-_COLUMNS = ("origin", "entity", "group", "horizon", "actual", "scale", "squared", "active_share", "level")
+_COLUMNS = ("origin", "entity", "group", "horizon", "actual", "absolute", "squared")
 
 
 def matured_origins(first: date, last: date, pipeline: Pipeline, every: int, count: int) -> tuple[date, ...]:
@@ -109,24 +106,26 @@ def cut(cube: Cube, through: Day) -> Cube:
     )
 
 
-def compared(whole: Cube, known: History, rows: FeatureRows, methods: Mapping[str, Scores], target: str) -> Compared:
+def compared(
+    whole: Cube, known: History, rows: FeatureRows, methods: Mapping[str, Scores], pipeline: Pipeline
+) -> Compared:
     """The rows of an origin with what came of them. `known` ends with the origin, `whole` goes on; same entities."""
     day = ((rows.target - whole.days[0]) // ONE_DAY).astype(np.intp)
     came = day < len(whole.days)
     came[came] = whole.open[day[came]]
     said = np.logical_and.reduce([~np.isnan(scores.mean) for scores in methods.values()])
-    past = Past(known, rows.origin, rows.entity)
-    absolute, squared = metrics.difference_scales(known.cube.values[target], known.cube.open)
+    entities = yardstick(known, date.fromisoformat(str(rows.origin)), pipeline)  # in the order of the universe's rows
+    at = np.unique(rows.entity, return_inverse=True)[1]
+    absolute, squared = (entities[name].to_numpy()[at] for name in SCALES)
     found = Compared(
         origin=np.full(len(rows), rows.origin),
         entity=rows.entity.astype(np.int64),
         group=rows.entity.astype(np.int64),
         horizon=rows.horizon,
-        actual=whole.values[target][rows.entity, np.where(came, day, 0)].astype(np.float64),
-        scale=absolute[rows.entity],
-        squared=squared[rows.entity],
-        active_share=past.active_share(target, ACTIVE_WINDOW),
-        level=past.mean(target, LEVEL_WINDOW),
+        actual=whole.values[pipeline.forecast.target][rows.entity, np.where(came, day, 0)],
+        absolute=absolute,
+        squared=squared,
+        slices={name: flags[at] for name, flags in slices(entities, pipeline.monitoring.accuracy_slices).items()},
         methods=methods,
         left_out={"without_actual": int((~came).sum()), "without_forecast": int((came & ~said).sum())},
     )
@@ -140,6 +139,10 @@ def together(parts: Sequence[Compared]) -> Compared:
     columns["group"] = np.concatenate([p.group + start for p, start in zip(parts, groups, strict=False)])
     return Compared(
         **columns,
+        slices={
+            name: np.concatenate([p.slices.get(name, np.zeros(len(p), np.bool_)) for p in parts])
+            for name in dict.fromkeys(name for p in parts for name in p.slices)
+        },
         methods={
             name: Scores(
                 mean=np.concatenate([p.methods[name].mean for p in parts]),

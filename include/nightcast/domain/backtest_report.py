@@ -7,26 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nightcast.domain import metrics
-from nightcast.domain.accuracy import horizon_buckets
-from nightcast.domain.backtest import ACTIVE_WINDOW, LEVEL_WINDOW, Compared
+from nightcast.domain.accuracy import horizon_buckets, point_metrics, quantile_metrics
+from nightcast.domain.backtest import Compared
 from nightcast.domain.forecast import Scores
 from nightcast.domain.manifest import digest_json
-from nightcast.domain.pipeline import Pipeline, quantile_column
+from nightcast.domain.pipeline import Pipeline
+from nightcast.domain.slicing import Flags
 
 MODEL = "model"  # the pipeline's own
 YARDSTICKS = ("mean_28", "seasonal_naive")  # that the error over the horizon is divided by
 DIGITS = 6
-ACTIVE_SHARES = (0.2, 0.5, 0.9)  # between the slices by share of active days: from intermittent to fast
-LEVELS = 3  # slices by level, with equally many rows
-
-Flags = npt.NDArray[np.bool_]
 
 
 def report(rows: Compared, pipeline: Pipeline, made_with: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,18 +40,19 @@ def report(rows: Compared, pipeline: Pipeline, made_with: Mapping[str, Any]) -> 
         "ratios": _ratios(rows, [MODEL, *made_with["other_models"]]),
         "by_origin": _parts(rows, origins, levels),
         "by_horizon": _parts(rows, _buckets(rows, pipeline.forecast.horizon), levels),
-        "by_slice": {name: _parts(rows, found, levels) for name, found in _slices(rows).items()},
+        "by_slice": _parts(rows, rows.slices, levels),
         "checks": {name: _checks(scores) for name, scores in rows.methods.items()},
         "made_with": dict(made_with),
     }
 
 
 def declared(pipeline: Pipeline) -> str:
-    """Digest of everything declared that a backtest's forecasts depend on; what is left at its default is not said."""
+    """Digest of everything declared that a report depends on; what is left at its default is not said."""
     forecast = {n: v for n, v in _said(pipeline.forecast).items() if n != "max_missing_days"}
     measures = {name: _said(measure) for name, measure in pipeline.measures.items()}
     features = [_said(feature) for feature in pipeline.features]
-    return digest_json([forecast, measures, features, _said(pipeline.model)])
+    slices = _said(pipeline.monitoring.accuracy_slices)
+    return digest_json([forecast, measures, features, _said(pipeline.model), slices])
 
 
 def _said(value: Any) -> Any:
@@ -80,22 +76,6 @@ def _parts(rows: Compared, parts: Mapping[str, Flags], levels: Sequence[float]) 
 
 def _buckets(rows: Compared, horizon: int) -> dict[str, Flags]:
     return {b.name: (b.first <= rows.horizon) & (rows.horizon <= b.last) for b in horizon_buckets(horizon)}
-
-
-def _slices(rows: Compared) -> dict[str, dict[str, Flags]]:
-    """Rows by what was known of the entity at the origin. One without an open day in the window is in the lowest."""
-    edges = np.quantile(np.nan_to_num(rows.level), np.arange(1, LEVELS) / LEVELS) if len(rows) else [1.0]
-    return {
-        f"active_share_{ACTIVE_WINDOW}": _between(rows.active_share, ACTIVE_SHARES),
-        f"level_{LEVEL_WINDOW}": _between(rows.level, sorted({float(f"{e:.3g}") for e in edges})),
-    }
-
-
-def _between(values: npt.NDArray[np.float64], edges: Sequence[float]) -> dict[str, Flags]:
-    """Flags per half-open interval [lower, upper), the outer ones open-ended."""
-    place, text = np.digitize(np.nan_to_num(values), edges), [f"{edge:g}" for edge in edges]
-    names = [f"below {text[0]}", *(f"{a} to {b}" for a, b in pairwise(text)), f"{text[-1]} and more"]
-    return {name: place == at for at, name in enumerate(names)}
 
 
 def _methods(rows: Compared, levels: Sequence[float]) -> dict[str, Any]:
@@ -123,32 +103,10 @@ def _ratios(rows: Compared, models: Sequence[str]) -> dict[str, Any]:
 
 
 def _measured(rows: Compared, scores: Scores, levels: Sequence[float]) -> dict[str, float | None]:
-    y, f, group = rows.actual, scores.mean, rows.group
-    found = {
-        "wape_day": metrics.wape(y, f),
-        "wape_horizon": metrics.wape(metrics.sums(y, group), metrics.sums(f, group)),
-        "bias": metrics.bias(y, f),
-        "rmsse": metrics.rmsse(y, f, group, rows.squared),
-        "mase": metrics.mase(y, f, group, rows.scale),
-    }
-    return found | _quantiles(y, scores.quantiles, levels)
-
-
-def _quantiles(y: npt.NDArray[np.float64], q: npt.NDArray[np.float64], levels: Sequence[float]) -> dict[str, Any]:
-    """Of the declared quantiles: losses, the share of rows at or below the highest, and the outermost interval."""
-    if not levels:
-        return {}
-    names = [quantile_column(level) for level in levels]
-    said = q.shape[1] == len(levels)
-    losses = [metrics.pinball(y, q[:, i], level) if said else None for i, level in enumerate(levels)]
-    known = [loss for loss in losses if loss is not None]
-    return {
-        "pinball": sum(known) / len(known) if known else None,
-        **{f"pinball_{name}": loss for name, loss in zip(names, losses, strict=True)},
-        f"share_below_{names[-1]}": metrics.share_below(y, q[:, -1]) if said else None,
-        "coverage": metrics.coverage(y, q[:, 0], q[:, -1]) if said and len(levels) > 1 else None,
-        "interval_width": metrics.interval_width(q[:, 0], q[:, -1]) if said and len(levels) > 1 else None,
-    }
+    found = point_metrics(scores.mean, rows.actual, rows.group, rows.absolute, rows.squared)
+    if scores.quantiles.shape[1] == len(levels):
+        return found | quantile_metrics(rows.actual, scores.quantiles, levels)
+    return found | dict.fromkeys(quantile_metrics(np.zeros(0), np.zeros((0, len(levels))), levels))
 
 
 def _checks(scores: Scores) -> dict[str, int]:

@@ -36,11 +36,8 @@ def markdown(report: Mapping[str, Any]) -> str:
             _parts("origin", report["by_origin"], [MODEL, *others]),
             "By days ahead:",
             _parts("days ahead", report["by_horizon"], [MODEL, *others]),
-            *[
-                text
-                for name, parts in report["by_slice"].items()
-                for text in (f"By `{name}`, as known at the origin:", _parts(name, parts, [MODEL, *others]))
-            ],
+            "By slice, as known at the origin:",
+            _parts("slice", report["by_slice"], [MODEL, *others]),
         ]
     )
 
@@ -73,7 +70,7 @@ def _opening(report: Mapping[str, Any]) -> str:
 
 
 def _methods(methods: Mapping[str, Mapping[str, Any]]) -> str:
-    metrics = [name for name in next(iter(methods.values())) if not name.startswith("pinball_")]
+    metrics = _shown(next(iter(methods.values())))
     rows = [
         [f"**{name}**" if name == MODEL else name, *(_value(metric, found[metric]) for metric in metrics)]
         for name, found in methods.items()
@@ -94,8 +91,11 @@ def _interval(values: Sequence[float | None] | None) -> str:
 
 def _parts(title: str, parts: Mapping[str, Any], names: Sequence[str]) -> str:
     """Error over the horizon against the yardstick, bias and tail of some methods, a line per part."""
+    if not parts:
+        return "(none)"
     first = next(iter(parts.values()))["methods"][MODEL]
-    metrics = ["wape_horizon", "to_mean_28", "bias", *(m for m in first if m.startswith(("share_below", "coverage")))]
+    metrics = ["wape_horizon", "to_mean_28", "bias"]
+    metrics += [m for m in _shown(first) if m.startswith(("share_below", "coverage"))]
     rows = []
     for part, found in parts.items():
         methods = [found["methods"][name] for name in names]
@@ -103,6 +103,13 @@ def _parts(title: str, parts: Mapping[str, Any], names: Sequence[str]) -> str:
         rows.append([part, f"{found['rows']:,}", _value("", found["methods"]["mean_28"]["wape_horizon"]), *values])
     heads = ["WAPE horizon", "to mean_28", "bias", *(m.replace("_", " ") for m in metrics[3:])]
     return table([title, "rows", "WAPE horizon of mean_28", *heads], rows)
+
+
+def _shown(found: Mapping[str, Any]) -> list[str]:
+    """The metrics that tables show, of those that there are: of quantiles the mean loss, and the highest's tail."""
+    below = [name for name in found if name.startswith("share_below")][-1:]
+    wanted = ["wape_day", "wape_horizon", "bias", "rmsse", "mase", "pinball", *below, "coverage", "interval_width"]
+    return [name for name in (*wanted, "to_mean_28", "to_seasonal_naive") if name in found]
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -141,7 +141,7 @@ def compared_at(
         begun = time.monotonic()
         methods[ADIDA] = _adida(history, rows, forecast.target)
         spent[ADIDA] = time.monotonic() - begun
-    found = compared(whole, history, rows, methods, forecast.target)
+    found = compared(whole, history, rows, methods, pipelines[MODEL])
     progress(f"{origin}: {len(found):,} rows; " + ", ".join(f"{n} {s:.1f} s" for n, s in spent.items()))
     return found
 
