@@ -71,6 +71,8 @@ def machine_with(fetched: data.DemoData, progress: Progress) -> Iterator[Mapping
         local = replace(local, ports={**local.ports, "postgres": server.port})
         databases.ensure(local, server.url(), {}, shared=False)
         settings = settings_of(local)
+        # Also where the import is kept: the engine may be newer than its tables.
+        _nightcast(settings, "db", "apply", machine.PIPELINE, sink=sys.stderr)
         if not ready:
             _import(local, fetched.path, settings, progress)
             stamp.write_text(wanted)
@@ -83,7 +85,6 @@ def _import(local: Local, file: Path, settings: Mapping[str, str], progress: Pro
     place = Place(f"127.0.0.1:{local.ports['postgres']}", "", None)
     owner = place.url("source_owner", local.password("source_owner"), "retail")
     loaded = source.load(owner, "source_reader", file, shift_days=0, progress=progress)
-    _nightcast(settings, "db", "apply", machine.PIPELINE, sink=sys.stderr)
     days = ("--first", loaded.first_day.isoformat(), "--last", loaded.last_day.isoformat())
     progress(f"importing {loaded.first_day} to {loaded.last_day}")
     _nightcast(settings, "import", machine.PIPELINE, *days, sink=sys.stderr)
