@@ -131,7 +131,8 @@ def test_what_comes_after_an_origin_changes_the_actuals_alone() -> None:
         totals={name: np.where(after, 7, values) for name, values in cube.totals.items()},
     )
     found, changed = (
-        backtest.compared_at(origin, each, calendar, pipelines, lambda _: None) for each in (cube, scrambled)
+        backtest.compared_at(origin, each, calendar, pipelines, lambda _: None, with_adida=True)
+        for each in (cube, scrambled)
     )
     assert found.methods.keys() == changed.methods.keys() >= {"model", "seasonal_naive", "mean_28", "adida"}
     for name, scores in found.methods.items():

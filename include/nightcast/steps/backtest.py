@@ -69,13 +69,14 @@ def run(asked: Asked, rooms: Rooms, progress: Progress = lambda _: None) -> dict
     pipelines = {MODEL: folder.pipeline} | _others(asked.models, folder)
     manifest, origins = _snapshot(asked, folder, rooms)
     progress(f"snapshot of {len(manifest.days)} days, {len(origins)} origins from {origins[0]} to {origins[-1]}")
-    if not models.optional_libraries():
+    beside = models.optional_libraries()
+    if not beside:
         progress(f"statsforecast is not installed here: without the row {ADIDA}")
     whole, calendar = load_cube(rooms.lake, manifest, folder), calendar_view(manifest.calendar)
     parts = []
     for origin in origins:
         try:
-            parts.append(compared_at(origin, whole, calendar, pipelines, progress))
+            parts.append(compared_at(origin, whole, calendar, pipelines, progress, with_adida=bool(beside)))
         except NightcastError as error:
             error.add_note(f"At origin {origin} of the backtest")
             raise
@@ -84,7 +85,7 @@ def run(asked: Asked, rooms: Rooms, progress: Progress = lambda _: None) -> dict
         "data": content_digest(manifest),
         "spec": declared(folder.pipeline),
         "other_models": {name: declared(p) for name, p in pipelines.items() if name != MODEL},
-        "libraries": _libraries(pipelines.values()),
+        "libraries": beside | _libraries(pipelines.values()),
     }
     progress("measuring")
     return report(together(parts), folder.pipeline, made_with)
@@ -122,7 +123,13 @@ def _snapshot(asked: Asked, folder: PipelineFolder, rooms: Rooms) -> tuple[Manif
 
 
 def compared_at(
-    origin: date, whole: Cube, calendar: CalendarView, pipelines: Mapping[str, Pipeline], progress: Progress
+    origin: date,
+    whole: Cube,
+    calendar: CalendarView,
+    pipelines: Mapping[str, Pipeline],
+    progress: Progress,
+    *,
+    with_adida: bool,
 ) -> Compared:
     """Every method at one origin: it is given the days up to the origin, and then measured by those after it."""
     known, spent = cut(whole, origin), {}
@@ -137,7 +144,7 @@ def compared_at(
         methods[name] = _scored(known, history, calendar, origin, pipeline)
         spent[name] = time.monotonic() - begun
     methods |= reference_forecasts(history, rows, forecast.target, forecast.quantiles)
-    if models.optional_libraries():
+    if with_adida:
         begun = time.monotonic()
         methods[ADIDA] = _adida(history, rows, forecast.target)
         spent[ADIDA] = time.monotonic() - begun
@@ -163,7 +170,7 @@ def _adida(history: History, rows: FeatureRows, target: str) -> Scores:
 
 def _libraries(pipelines: Iterable[Pipeline]) -> dict[str, str]:
     """Versions of everything that decides a number; not the processor, which is not the same everywhere."""
-    found = models.optional_libraries()
+    found: dict[str, str] = {}
     for pipeline in pipelines:
         found |= models.libraries(pipeline.model.family)
     return found
