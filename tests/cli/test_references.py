@@ -11,6 +11,7 @@ from nightcast import spec
 from nightcast.cli.references import PAGES, pipeline_yaml, tables
 from nightcast.domain.feature_meanings import MEANINGS
 from nightcast.domain.features import FEATURE_KINDS
+from nightcast.domain.monitoring import AccuracySlices, LevelSlices
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.local import postgres
 
@@ -56,9 +57,20 @@ def test_the_examples_of_features_make_a_pipeline() -> None:
     assert made.pipeline.features == tuple(spec.read_feature(m.example) for m in MEANINGS.values())
 
 
+def test_the_slices_of_the_reference_can_be_declared() -> None:
+    _, _, rest = PAGES["accuracy.md"]().partition("```yaml\n")
+    declared = rest.partition("```")[0].replace("[shop]", "[sku]")
+    folder = spec.load_folder(ROOT / "include/pipelines/daily_demand")
+    text = folder.files["pipeline.yaml"].partition("monitoring:")[0] + declared
+    slices = spec.from_files(
+        "daily_demand", {**folder.files, "pipeline.yaml": text}
+    ).pipeline.monitoring.accuracy_slices
+    assert slices == AccuracySlices(level=LevelSlices(), keys=("sku",))
+
+
 def test_docs_are_written_and_checked_from_the_command_line(tmp_path: Path) -> None:
     first, page = call({}, tmp_path, "docs", "reference"), tmp_path / "reference/features.md"
-    assert first.stdout.splitlines()[0] == "reference/features.md: written"
+    assert first.stdout.splitlines() == [f"reference/{name}: written" for name in PAGES]
     assert page.read_text() == PAGES["features.md"]()
     page.write_text("something else")
     old = call({}, tmp_path, "docs", "reference", "--check")

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from nightcast.cli.references import dags, features, pipeline_yaml, tables
+from nightcast.cli.references import accuracy, dags, features, pipeline_yaml, tables
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "features.md": features.page,
     "pipeline.md": pipeline_yaml.page,
     "dags.md": dags.page,
     "tables.md": tables.page,
+    "accuracy.md": accuracy.page,
 }
 
 
