@@ -58,6 +58,22 @@ def test_show_of_a_published_night_has_its_pins_counts_and_timings(published: Wo
     assert any("no night was published before on this weekday" in line for line in rest)
 
 
+def test_show_has_the_accuracy_of_the_night_and_of_those_before(published: World) -> None:
+    first, *_, last = sorted(published.as_writer("SELECT run_id FROM internal.run WHERE kind = 'night'"), key=str)
+    (score,) = published.as_analyst(
+        f"SELECT metric_value FROM forecast.{PIPELINE}_accuracy WHERE origin = '{NIGHTS[0]}' AND method = 'model'"
+        " AND metric = 'wape_day' AND horizon_bucket = 'all' AND slice = ''"
+    )
+    early = [line.split() for line in good(published, "show", first["run_id"]) if line.startswith("this night")]
+    assert [line[2] for line in early] == ["1", "2-7", "all"]
+    assert (early[0][3:7], early[2][7]) == (["1", "of", "1", "days"], "provisional")
+    assert early[2][8] == f"{score['metric_value']:.3f}"
+    late = [line.split() for line in good(published, "show", last["run_id"])]
+    (before,) = [line for line in late if line[:2] == [str(NIGHTS[0]), "all"]]
+    assert f"{score['metric_value']:.3f}" in before
+    assert {line[2] for line in late if line[:2] == ["this", "night"]} == {"1", "2-7", "8-14", "all"}  # churn alone
+
+
 def test_show_of_an_import_is_no_concern_of_readers(published: World) -> None:
     run = published.last_run(RunKind.IMPORT)
     first, second, *_ = good(published, "show", run.run_id)

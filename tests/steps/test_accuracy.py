@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,6 +12,10 @@ import numpy as np
 import pytest
 
 from nightcast.domain.accuracy_metrics import POINT, definitions
+from nightcast.steps import monitor_accuracy
+from nightcast.steps.scoring import scored
+from nightcast.store import accuracy, connect
+from nightcast.store.queries import execute
 from steps.world import FIRST_DAY, FIRST_NIGHT, NEXT, NIGHTS, PIPELINE, World, changed, scheduled
 
 pytestmark = pytest.mark.postgres
@@ -227,6 +232,31 @@ def test_scores_become_final_and_are_not_computed_again(served: World) -> None:
     night = {"run_id": served.last_run().run_id, "pipeline": PIPELINE, "origin": str(final), "shards": 1}
     assert served.step("monitor_accuracy", night, final)["nights"] == 0
     assert served.fingerprint() == before
+
+
+def test_truth_that_changes_meanwhile_is_not_overwritten(served: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another monitor records a restated day while this one computes: its scores are not of what is known now."""
+    with connect.transaction(served.url("nightcast_owner")) as tx:
+        execute(tx, "UPDATE internal.accuracy_basis SET truth = repeat('0', 64)")
+    kept = served.fingerprint()
+
+    def overtaken(night: accuracy.Night, *more: Any) -> list[accuracy.AccuracyScore]:
+        with served.writing() as tx:
+            change = "UPDATE internal.actual_day SET panel_digest = repeat('f', 64) WHERE event_day = %(day)s"
+            execute(tx, change, {"day": NIGHTS[-1]})
+        found = scored(night, *more)
+        return [replace(s, value=0.0, reason=None) for s in found] if night.origin == NIGHTS[1] else found
+
+    monkeypatch.setattr(monitor_accuracy, "scored", overtaken)
+    monkeypatch.setattr(monitor_accuracy, "MOST_NIGHTS", 2)
+    night = {"run_id": served.last_run().run_id, "pipeline": PIPELINE, "origin": str(NIGHTS[-1]), "shards": 1}
+    first = served.step("monitor_accuracy", night, NIGHTS[-1])
+    assert (first["nights"], first["nights_left"]) == (2, 1)  # the newest two
+    assert served.fingerprint()["accuracy_score"] == kept["accuracy_score"]
+    monkeypatch.undo()
+    second = served.step("monitor_accuracy", night, NIGHTS[-1])
+    assert (second["days"], second["nights"], second["new_scores"]) == (1, 2, 0)
+    assert served.fingerprint()["accuracy_score"] == kept["accuracy_score"]
 
 
 def test_what_a_monitor_could_not_do_is_made_up_for(world: World, published: World) -> None:

@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 
 from nightcast.domain.night import RunState
 from nightcast.domain.verdict import CheckResult, CheckState
-from nightcast.store import checks, fence, publication, runs, scores
+from nightcast.store import accuracy, checks, fence, publication, runs, scores
+from nightcast.store.accuracy import AccuracyScore
 from nightcast.store.scores import DriftScore
 from nightcast.web.app import make_app
 from store.conftest import ORIGIN, Memory
@@ -139,6 +140,19 @@ def test_a_run_shows_pins_counts_and_steps(client: TestClient, published: int) -
     assert "10 pulled = 7 accepted + 2 quarantined + 1 duplicates" in text
     assert "6 of 6 expected" in text
     assert "rows 1,234" in text
+
+
+def test_a_run_shows_how_its_forecast_did(client: TestClient, memory: Memory, published: int) -> None:
+    assert "<h2>Accuracy</h2><p>None.</p>" in client.get(f"/runs/{published}").text
+    about = {"horizon_bucket": "2-7", "maturity": "provisional", "n": 4, "sum_actual": 8.0, "reason": None}
+    about |= {"run_id": published, "days_compared": 2, "days_forecast": 6}
+    values = {("model", "wape_day"): 0.625, ("seasonal_naive", "wape_day"): 0.75, ("model", "bias"): -0.05}
+    with memory.writing() as tx:
+        found = [AccuracyScore(method=m, metric=k, value=v, **about) for (m, k), v in values.items()]
+        accuracy.add(tx, found)
+    text = client.get(f"/runs/{published}").text
+    for part in ("this one", "2-7", "2 of 6 days", "provisional", "62.5 %", "75.0 %", "-5.0 %"):
+        assert part in text
 
 
 def test_a_stopped_run_says_first_what_broke(client: TestClient, stopped: int) -> None:

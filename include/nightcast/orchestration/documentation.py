@@ -50,7 +50,7 @@ STEPS = {
         (errors.StoreUnavailable, errors.LakeObjectMissing),
     ),
     "monitor_accuracy": StepText(
-        "Joins matured actuals to the forecasts made for them. Its failure takes nothing back.",
+        "Records what happened, and scores published nights whose truth has changed. Its failure takes nothing back.",
         (errors.StoreUnavailable, errors.LakeObjectMissing),
     ),
     "build_training_set": StepText(
