@@ -259,6 +259,19 @@ def test_truth_that_changes_meanwhile_is_not_overwritten(served: World, monkeypa
     assert served.fingerprint()["accuracy_score"] == kept["accuracy_score"]
 
 
+def test_a_spec_that_can_no_longer_be_read_holds_up_no_other_night(served: World) -> None:
+    """As after an upgrade that has become stricter."""
+    old = served.rooms.lake.put_json({"pipeline.yaml": "title: of an age gone by"})
+    with connect.transaction(served.url("nightcast_owner")) as tx:
+        execute(tx, "UPDATE internal.accuracy_basis SET truth = repeat('0', 64)")
+        execute(tx, f"UPDATE internal.run SET spec_digest = '{old}' WHERE origin = '{NIGHTS[1]}' AND kind = 'night'")
+    kept = scores(served, NIGHTS[1])
+    night = {"run_id": served.last_run().run_id, "pipeline": PIPELINE, "origin": str(NIGHTS[-1]), "shards": 1}
+    found = served.step("monitor_accuracy", night, NIGHTS[-1])
+    assert (found["nights"], found["nights_left"]) == (2, 1)
+    assert scores(served, NIGHTS[1]) == kept
+
+
 def test_what_a_monitor_could_not_do_is_made_up_for(world: World, published: World) -> None:
     """The first nights were never scored, and their days are no longer in the window: the next monitor does it all."""
     for origin in NIGHTS[:2]:

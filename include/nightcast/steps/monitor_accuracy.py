@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from nightcast.domain.night import RunState
 from nightcast.domain.pipeline import Pipeline, PipelineFolder
 from nightcast.domain.rows import arrow_type
+from nightcast.errors import SpecError
 from nightcast.lake import Lake
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, pinned_folder
@@ -112,19 +113,23 @@ def _stale(tx: Connection, trial: Attempt, truth: Truth) -> list[Night]:
 
 
 def _scored(nights: list[Night], truth: Truth, trial: Attempt, rooms: Rooms) -> Iterator[ScoredNight]:
-    """Score each night by its own pinned spec, one night in memory at a time."""
+    """Score each night by its own pinned spec, one night in memory at a time.
+
+    A night whose spec this version of the engine can no longer read keeps the scores that it has.
+    """
     if not nights:
         return
     with rooms.transaction() as tx:
         last = nights[-1].origin + timedelta(days=366)
         happened = actuals.read(tx, trial.folder.pipeline, nights[0].origin, last)
     held: dict[int, pa.Table] = {}
-    folders: dict[str | None, PipelineFolder] = {}
+    folders: dict[str | None, PipelineFolder | None] = {}
     for night in nights:
         made_by = _run(rooms, night.run_id)
         if made_by.spec_digest not in folders:
-            folders[made_by.spec_digest] = pinned_folder(made_by, rooms)
-        folder = folders[made_by.spec_digest]
+            folders[made_by.spec_digest] = _readable_folder(made_by, rooms)
+        if (folder := folders[made_by.spec_digest]) is None:
+            continue
         for run_id in filter(None, (night.before, night.run_id)):
             if run_id not in held:
                 with rooms.transaction() as tx:
@@ -152,6 +157,13 @@ def _store(tx: Connection, found: list[ScoredNight], trial: Attempt) -> int:
                 tx, night.run_id, yardstick=each.yardstick, last_target=each.last_target, truth=each.truth
             )
     return fresh
+
+
+def _readable_folder(made_by: runs.Run, rooms: Rooms) -> PipelineFolder | None:
+    try:
+        return pinned_folder(made_by, rooms)
+    except SpecError:
+        return None
 
 
 def _run(rooms: Rooms, run_id: int) -> runs.Run:
