@@ -70,7 +70,7 @@ def test_the_slices_of_the_reference_can_be_declared() -> None:
 
 def test_docs_are_written_and_checked_from_the_command_line(tmp_path: Path) -> None:
     first, page = call({}, tmp_path, "docs", "reference"), tmp_path / "reference/features.md"
-    assert first.stdout.splitlines() == [f"reference/{name}: written" for name in PAGES]
+    assert {f"reference/{name}: written" for name in PAGES} <= set(first.stdout.splitlines())
     assert page.read_text() == PAGES["features.md"]()
     page.write_text("something else")
     old = call({}, tmp_path, "docs", "reference", "--check")

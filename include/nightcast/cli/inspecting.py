@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from nightcast.cli.text import cell, short, shortened, table
+from nightcast.domain.accuracy import ALL
 from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.verdict import CheckState
 from nightcast.settings import Settings
@@ -40,7 +41,7 @@ def show(settings: Settings, run_id: int) -> None:
         attempts = fence.attempts(tx, run_id)
         taken = intake.of_run(tx, run_id)
         drift = scores.of_run(tx, run_id) if run.kind is not RunKind.IMPORT else []  # an import scores many nights
-        errors = accuracy.summary(tx, run.pipeline, run_id, run.origin)
+        errors = accuracy.summary(tx, run.pipeline, run_id, run.origin, nights=5)
     print(_headline(run))
     print(_readers(run, shown, last))
     print(f"\n{_pins(run)}")
@@ -127,6 +128,7 @@ def _accuracy(run: run_store.Run, errors: Sequence[accuracy.Summary]) -> str:
     rows = [
         ["this night" if s.run_id == run.run_id else s.origin, s.horizon_bucket, s.come, s.maturity, *s.shares]
         for s in errors
+        if s.come or s.horizon_bucket == ALL  # churn alone is told once
     ]
     return table([*headers, "bias", "coverage", "churn"], rows)
 
