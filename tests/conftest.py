@@ -24,6 +24,7 @@ for name in [n for n in os.environ if n.startswith(("PG", "NIGHTCAST_", "AIRFLOW
 MADE_ONCE = {"early", "imported", "published", "doubled"}  # installations that take many seconds to make
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what is costly go to one worker, the longest first: the machine, the installations, files."""
     groups = {item: _group(item) for item in items}
