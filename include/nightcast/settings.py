@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from nightcast.errors import SettingMissing
@@ -65,9 +66,14 @@ class Settings:
         """Where docs/runbooks/ can be read in a browser; without it, texts name the path in the repository."""
         return self._environment.get("NIGHTCAST_RUNBOOKS_URL") or None
 
-    def first_night(self, pipeline: str) -> str | None:
-        """An ISO date that replaces `schedule.first_night` of a pipeline; the demo's replayed dates need it."""
-        return self._environment.get(f"NIGHTCAST_FIRST_NIGHT_{pipeline.upper()}") or None
+    def first_night(self, pipeline: str) -> date | None:
+        """A day that replaces `schedule.first_night` of a pipeline; the demo's replayed dates need it."""
+        name = f"NIGHTCAST_FIRST_NIGHT_{pipeline.upper()}"
+        value = self._environment.get(name)
+        try:
+            return date.fromisoformat(value) if value else None
+        except ValueError:
+            raise SettingMissing(f"{name} is {value!r}; expected a day, YYYY-MM-DD. See .env.example") from None
 
     def source_url(self, connection: str) -> str:
         """URL of a team's source: NIGHTCAST_SOURCE_<CONNECTION>, else what `source_of` knows."""

@@ -11,7 +11,11 @@ from steps.world import NEXT, PIPELINE, World
 
 pytestmark = pytest.mark.postgres
 
-COMMANDS = ("runs", "show", "explain", "reproduce", "try", "night", "step", "seconds", "import", "train", "lint", "db")
+COMMANDS = (
+    *("runs", "show", "explain", "reproduce", "seconds"),
+    *("try", "night", "step", "import", "train", "backtest"),
+    *("new", "lint", "schema", "docs", "db"),
+)
 WRONG = "wrong-secret"
 
 

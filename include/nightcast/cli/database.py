@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 
 from nightcast import spec
 from nightcast.domain.pipeline import Pipeline
@@ -45,7 +44,7 @@ def _with_first_night(pipeline: Pipeline, settings: Settings) -> Pipeline:
     replaced = settings.first_night(pipeline.name)
     if not replaced:
         return pipeline
-    return replace(pipeline, schedule=replace(pipeline.schedule, first_night=date.fromisoformat(replaced)))
+    return replace(pipeline, schedule=replace(pipeline.schedule, first_night=replaced))
 
 
 def _print(name: str, changes: Sequence[layout.Change], verb: str) -> None:

@@ -10,7 +10,7 @@ passed them, so that the graph shows the order of the work and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -89,8 +89,7 @@ def night_request(pipeline: str, context: Context) -> dict[str, Any]:
 
 def _start_date(pipeline: Pipeline, settings: Settings) -> datetime:
     """The day after the first origin: that night's cron fires then."""
-    replaced = settings.first_night(pipeline.name)
-    first = date.fromisoformat(replaced) if replaced else pipeline.schedule.first_night
+    first = settings.first_night(pipeline.name) or pipeline.schedule.first_night
     after = first + timedelta(days=1)
     return datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(pipeline.schedule.timezone))
 
