@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,7 @@ _QUERIES = named((Path(__file__).parent / "tables.sql").read_text(encoding="utf-
 
 def page() -> str:
     """The page in Markdown. Starts a Postgres of its own for the few seconds that it takes."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # Airflow, asked for another page, would print its progress
     with tempfile.TemporaryDirectory(prefix="nightcast-docs-") as place:
         folder = Path(place)
         folder.chmod(0o755)  # as root, Postgres runs as nobody, who must be able to enter
