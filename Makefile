@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)/include
 # Any `airflow` command would else make ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.run/airflow
 
-.PHONY: help demo down demo-reset backtest status test lint format docs lock env image install install-dev new-pipeline
+.PHONY: help demo down demo-reset backtest bench status test lint format docs lock env image install install-dev new-pipeline
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo-reset: install ## Delete the demo's state and start afresh
 
 backtest: install-dev ## Measure daily_demand's recipe on the published data, for its README (or as ARGS say)
 	@$(PY) -m nightcast.demo backtest $(ARGS)
+
+bench: install-dev ## Measure side by side with alternatives and the floor (some: make bench ARGS="extract --quick")
+	@$(PY) -m benchmarks $(ARGS)
 
 status: install ## Show what runs and whether it is healthy
 	@$(PY) -m nightcast.local status

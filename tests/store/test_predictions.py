@@ -91,6 +91,20 @@ def test_the_digest_is_the_same_with_and_without_a_database(memory):
     assert predictions.digest_of_table(memory.pipeline, ORIGIN, pieces) == stored
 
 
+def test_tables_one_after_the_other_are_written_as_one(memory):
+    table = awkward()
+    run = write(memory, iter([table.slice(0, 7), table.slice(7, 0), table.slice(7)]))
+    assert stored_digest(memory, run) == predictions.digest_of_table(memory.pipeline, ORIGIN, table)
+
+
+def test_a_later_table_that_does_not_fit_says_so_and_nothing_is_written(memory):
+    table, run = awkward(), write(memory, awkward())
+    broken = table.set_column(0, "sku", pa.nulls(len(table), pa.string()))
+    with pytest.raises(TablesDoNotFit, match="nulls in sku"), memory.writing() as tx:
+        predictions.replace_shard(tx, memory.pipeline, run, 0, iter([table.slice(0, 3), broken]))
+    assert stored_digest(memory, run) == predictions.digest_of_table(memory.pipeline, ORIGIN, table)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(

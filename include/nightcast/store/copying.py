@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import psycopg2
 import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -29,19 +31,32 @@ _CANONICAL_NAN = np.float64("nan")
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
-def copy_in(tx: Connection, relation: sql.Identifier, table: pa.Table) -> int:
-    """Append a table's rows to a relation that has columns of its names and types; how many."""
-    columns = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
+def copy_in(tx: Connection, relation: sql.Identifier, rows: pa.Table | Iterable[pa.Table]) -> int:
+    """Append rows to a relation that has columns of their names and types, in one COPY; how many.
+
+    Rows are a table, or tables of one schema that come one after the other: only one is held.
+    """
+    tables = iter([rows] if isinstance(rows, pa.Table) else rows)
+    first = next(tables, None)
+    if first is None:
+        return 0
+    columns = sql.SQL(", ").join(map(sql.Identifier, first.column_names))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(relation, columns)
+    stream = _Stream(encode(chain([first], tables)))
     with tx.cursor() as cursor:
-        cursor.copy_expert(statement, _Stream(encode(table)), size=1 << 20)
-    return len(table)
+        try:
+            cursor.copy_expert(statement, stream, size=1 << 20)
+        except psycopg2.Error:
+            if stream.error is not None:  # of which the server was told the text only
+                raise stream.error from None
+            raise
+        return int(cursor.rowcount)
 
 
 def digest_of(table: pa.Table) -> str:
     """SHA-256 over the table's binary COPY form; rows count in their order."""
     digest = hashlib.sha256()
-    for piece in encode(table):
+    for piece in encode([table]):
         digest.update(piece)
     return digest.hexdigest()
 
@@ -55,12 +70,13 @@ def digest_of_query(tx: Connection, query: Query) -> str:
     return sink.digest.hexdigest()
 
 
-def encode(table: pa.Table) -> Iterator[bytes]:
-    """The table in binary COPY form, a chunk of rows at a time."""
+def encode(tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """The rows of all tables in binary COPY form, a chunk of rows at a time."""
     yield HEADER
-    for batch in table.to_batches(max_chunksize=CHUNK):
-        if batch.num_rows:
-            yield _rows(batch)
+    for table in tables:
+        for batch in table.to_batches(max_chunksize=CHUNK):
+            if batch.num_rows:
+                yield _rows(batch)
     yield TRAILER
 
 
@@ -118,6 +134,7 @@ class _Stream(io.RawIOBase):
 
     def __init__(self, pieces: Iterator[bytes]):
         self._pieces, self._left = pieces, memoryview(b"")
+        self.error: Exception | None = None
 
     def readable(self) -> bool:
         """It is."""
@@ -126,7 +143,11 @@ class _Stream(io.RawIOBase):
     def readinto(self, into: Any) -> int:
         """Fill `into` from the next piece; 0 at the end."""
         while not self._left:
-            piece = next(self._pieces, None)
+            try:
+                piece = next(self._pieces, None)
+            except Exception as error:
+                self.error = error
+                raise
             if piece is None:
                 return 0
             self._left = memoryview(piece)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -56,27 +56,35 @@ def ensure_partition(tx: Connection, pipeline: Pipeline, origin: date) -> bool:
     return bool(the_row(tx, _SQL["ensure_partition"], asked)["made"])
 
 
-def replace_shard(tx: Connection, pipeline: Pipeline, run_id: int, shard: int, table: pa.Table) -> int:
+def replace_shard(
+    tx: Connection, pipeline: Pipeline, run_id: int, shard: int, forecasts: pa.Table | Iterable[pa.Table]
+) -> int:
     """Write a shard's rows in the place of those that an earlier attempt wrote; how many.
 
-    `table` has the columns of `tables.of(pipeline).forecast_schema`, in any order of rows. Call after `fence.own`,
-    in the same transaction, and change the run itself in another one: shards of a run write side by side.
+    `forecasts` is a table, or several one after the other, with the columns of `tables.of(pipeline).forecast_schema`,
+    in any order of rows. Call after `fence.own`, in the same transaction, and change the run itself in another one:
+    shards of a run write side by side.
 
     Raises:
         TablesDoNotFit: a column is missing, unknown, null somewhere or of another type.
         NightRefused: the run has ended, or was published: its rows never change.
     """
     wanted = tables.of(pipeline)
-    fitting = tables.conform(table, wanted.forecast_schema, "predictions")
     try:
         execute(tx, _SQL["clear_shard"], {"run_id": run_id, "shard": shard})
     except pg.ObjectNotInPrerequisiteState as error:
         raise NightRefused(f"{error.diag.message_primary}. Start a new run of the night") from error
     origin = the_row(tx, _SQL["origin"], {"run_id": run_id})["origin"]
     constants = {"run_id": (run_id, pa.int64()), "shard": (shard, pa.int16()), "origin": (origin, pa.date32())}
-    for name, (value, kind) in constants.items():
-        fitting = fitting.append_column(name, pa.repeat(pa.scalar(value, kind), len(fitting)))
-    return copy_in(tx, internal(wanted.prediction), fitting)
+
+    def complete() -> Iterator[pa.Table]:
+        for table in [forecasts] if isinstance(forecasts, pa.Table) else forecasts:
+            fitting = tables.conform(table, wanted.forecast_schema, "predictions")
+            for name, (value, kind) in constants.items():
+                fitting = fitting.append_column(name, pa.repeat(pa.scalar(value, kind), len(fitting)))
+            yield fitting
+
+    return copy_in(tx, internal(wanted.prediction), complete())
 
 
 def row_digest(tx: Connection, pipeline: Pipeline, run_id: int) -> str:
