@@ -25,7 +25,7 @@ features:
 def test_a_backtest_is_printed_and_kept_beside_the_pipeline(world: World) -> None:
     for old, new in zip(RECIPE, SMALL, strict=True):
         world.edit("pipeline.yaml", old, new)
-    world.edit("pipeline.yaml", "max_iter: 100", "max_iter: 3")
+    world.edit("pipeline.yaml", "max_iter: 150", "max_iter: 3")
     other, folder, report = world.folder / "simple.yaml", world.folder / PIPELINE, world.folder / "report.json"
     other.write_text(OTHER)
     asked = ("backtest", PIPELINE, "--last", 1, "--model", other, "--json", report, "--write")

@@ -95,7 +95,7 @@ def test_a_day_is_imported_and_a_model_made(early: World, copy: Any) -> None:
     assert "TrainingImpossible" in bad(world, "train", PIPELINE, "--through", date(2009, 1, 1))
     for old, new in zip(RECIPE, SMALL, strict=True):
         world.edit("pipeline.yaml", old, new)
-    world.edit("pipeline.yaml", "max_iter: 100", "max_iter: 5")
+    world.edit("pipeline.yaml", "max_iter: 150", "max_iter: 5")
     (line,) = good(world, "train", PIPELINE, "--reason", "another recipe")
     assert line.startswith(f"model version 2 of {PIPELINE} is candidate (bundle ")
     assert world.last_run(RunKind.TRAINING).origin == DOUBLED > EARLY

@@ -15,8 +15,10 @@ import pytest
 from modelling import MODEL, MONDAY, make_calendar, make_cube, make_pipeline, random_scene, trained, windowed
 from nightcast import models
 from nightcast.domain import recipe
+from nightcast.domain.calendar_view import CalendarView
 from nightcast.domain.forecast import Fitted, check_fits, score
 from nightcast.domain.model_spec import Calibration, Training
+from nightcast.domain.panel import Cube
 from nightcast.domain.pipeline import Forecast, Universe
 from nightcast.domain.rows import buckets
 from nightcast.domain.training import Labelled, hash_keys, labelled_rows, training_origins
@@ -108,21 +110,38 @@ def recorded() -> tuple[Callable[..., Any], list[tuple[Any, ...]]]:
     return fit, calls
 
 
-def test_labels_are_capped_scaled_and_weighted_and_kappa_gives_the_cap_back() -> None:
+def bulky_scene() -> tuple[Cube, CalendarView]:
     cube, calendar = random_scene()
     cube.values["units"][0, 20:100:9] = 3000  # bulk orders
+    return cube, calendar
+
+
+def test_labels_are_capped_scaled_and_weighted() -> None:
     fit, calls = recorded()
-    fitted = recipe.train(cube, calendar, make_pipeline(), THROUGH, fit, models.predict)
+    recipe.train(*bulky_scene(), make_pipeline(), THROUGH, fit, models.predict)
     (_, _, first_y, first_weight, _), (model, _, y, weight, seed) = calls
     assert (model, seed) == (MODEL, 0)
     assert len(first_y) < len(y)
-    assert weight.min() >= 0.5
+    assert min(weight.min(), first_weight.min()) >= 0.5
     assert (y <= 5.0 * np.maximum(weight, 1) / weight + 1e-12).all()  # the blend is the weight above its floor
-    assert fitted.kappa > 1.2
-    parts = recipe._parts(cube, calendar, make_pipeline(), THROUGH)
-    truth = sum(p.sampled(0.6).y.sum() for p in parts)
-    assert fitted.kappa == pytest.approx(truth / (y * weight).sum(), rel=1e-12)
-    assert first_weight.min() >= 0.5
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
+def test_kappa_gives_back_a_share_of_what_training_took(share: float) -> None:
+    pipeline = make_pipeline(model=replace(MODEL, bias_correction=share))
+    cube, calendar = bulky_scene()
+    fitted = recipe.train(cube, calendar, pipeline, THROUGH, models.fit, models.predict)
+    rows = [p.sampled(0.6) for p in recipe._parts(cube, calendar, pipeline, THROUGH)]
+    truth = sum(p.y.sum() for p in rows)
+    missing = truth - sum(score(fitted, p.rows.x, p.rows.scale, models.predict).mean.sum() for p in rows)
+    taken = truth - sum(score(fitted, p.rows.x, p.rows.scale, models.predict).mean.sum() for p in rows) / fitted.kappa
+    assert taken > 0.15 * truth
+    assert missing == pytest.approx((1 - share) * taken, abs=1e-9 * truth)
+
+
+def test_a_share_of_the_bias_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"bias_correction is -0\.1; expected a share from 0 to 1"):
+        replace(MODEL, bias_correction=-0.1)
 
 
 def test_calibration_predicts_the_newest_origins_and_leaves_a_gap() -> None:

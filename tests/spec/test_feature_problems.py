@@ -212,7 +212,7 @@ def test_every_number_of_a_feature_has_limits() -> None:
 
 
 def test_the_default_pipeline_may_use_all_of_them(good: PipelineFolder, after: Edit) -> None:
-    assert len(good.pipeline.feature_names) == 31
+    assert len(good.pipeline.feature_names) == 36
     more = [
         "lag: {of: units, lags: [1, 2, 3, 4, 5, 6]}",
         "weighted_mean_of: {measure: revenue, weight: units, windows: [28, 182]}",

@@ -160,7 +160,7 @@ CASES = {
         "LINE: at model.family: found unknown family 'xgboost'; expected hist_gradient_boosting or lightgbm",
     ),
     "model parameter": (
-        "max_iter: 100",
+        "max_iter: 150",
         "max_iters: 100",
         "LINE: at model.parameters.max_iters: found unknown parameter 'max_iters'; did you mean 'max_iter'? expected "
         "l2_regularization, learning_rate, loss, max_bins, max_depth, max_features, max_iter, max_leaf_nodes or "
@@ -216,8 +216,8 @@ CASES = {
     ),
     "calibration on all of training": (
         "calibration: {origins: 8,",
-        "calibration: {origins: 50,",
-        "LINE: at model.calibration.origins: found 50 and a gap of 2; expected fewer than the 52 origins of training",
+        "calibration: {origins: 98,",
+        "LINE: at model.calibration.origins: found 98 and a gap of 2; expected fewer than the 100 origins of training",
     ),
     "weights": (
         "91: 0.5}, floor",
@@ -229,10 +229,10 @@ CASES = {
         "name: other",
         "LINE: at name: found the key name; expected none, the folder names a pipeline",
     ),
-    "not a number": ("cap: 20", "cap: .nan", 'LINE: at model.cap: found ".nan"; expected a number'),
+    "not a number": ("cap: 10", "cap: .nan", 'LINE: at model.cap: found ".nan"; expected a number'),
     "merge": ("schedule: {", "<<: {", "LINE: found the merge key <<; expected the keys written out"),
     "tag": (
-        "cap: 20",
+        "cap: 10",
         "cap: !!python/name:os.system x",
         "LINE: at model.cap: found the tag tag:yaml.org,2002:python/name:os.system; expected a plain value",
     ),
@@ -311,7 +311,7 @@ def test_what_a_fit_must_not_depend_on_cannot_be_set(after: Edit, good: Pipeline
 
 def test_a_key_written_twice(after: Edit) -> None:
     assert after("shards: 1", "shards: 1\nshards: 2") == [
-        "pipeline.yaml:77: at shards: found again, first on line 76; expected once"
+        "pipeline.yaml:79: at shards: found again, first on line 78; expected once"
     ]
 
 

@@ -32,7 +32,7 @@ def small(world: World) -> World:
     """An installation of the test's own whose recipe is quickly trained."""
     for old, new in zip(RECIPE, SMALL, strict=True):
         world.edit("pipeline.yaml", old, new)
-    world.edit("pipeline.yaml", "max_iter: 100", "max_iter: 5")
+    world.edit("pipeline.yaml", "max_iter: 150", "max_iter: 5")
     return world
 
 

@@ -36,7 +36,7 @@ def test_a_model_that_saw_the_future_is_marked_and_left_out(world: World) -> Non
     world.import_days(FIRST_NIGHT, monday)
     for old, new in zip(RECIPE, SMALL, strict=True):
         world.edit("pipeline.yaml", old, new)
-    world.edit("pipeline.yaml", "max_iter: 100", "max_iter: 10")
+    world.edit("pipeline.yaml", "max_iter: 150", "max_iter: 10")
     world.promote(world.train(monday)["version"], TRAINED_THROUGH)
     runs = [world.run(world.night(origin, **scheduled(origin))["run_id"]) for origin in (FIRST_NIGHT, monday)]
     assert [(r.state, r.look_ahead) for r in runs] == [(RunState.PUBLISHED, True), (RunState.PUBLISHED, False)]

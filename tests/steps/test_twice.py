@@ -43,7 +43,7 @@ def test_each_step_of_a_training_may_run_twice(early: World, copy: Any) -> None:
     world: World = copy(early)
     for old, new in zip(RECIPE, SMALL, strict=True):
         world.edit("pipeline.yaml", old, new)
-    world.edit("pipeline.yaml", "max_iter: 100", "max_iter: 10")
+    world.edit("pipeline.yaml", "max_iter: 150", "max_iter: 10")
     request = {
         "pipeline": "daily_demand",
         "trained_through": str(EARLY),

@@ -35,7 +35,7 @@ NIGHTS = (FIRST_NIGHT, date(2011, 10, 25), date(2011, 10, 26))  # Monday to Wedn
 NEXT = date(2011, 10, 27)
 DOUBLED = date(2010, 12, 6)  # the source has it twice, as all days from 2010-12-01 to 2010-12-09
 FOLDERS = Path(__file__).resolve().parents[2] / "include" / "pipelines"
-RECIPE = ("training: {origins: 52, every_days: 7, sample: 0.25}", "calibration: {origins: 8, gap_origins: 2,")
+RECIPE = ("training: {origins: 100, every_days: 7, sample: 0.25}", "calibration: {origins: 8, gap_origins: 2,")
 SMALL = ("training: {origins: 8, every_days: 7, sample: 1.0}", "calibration: {origins: 2, gap_origins: 1,")
 VOLATILE = {  # when it was, and which run was the last to see it; every other column must come out the same
     "check_result": ("at", "seconds"),

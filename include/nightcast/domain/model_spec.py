@@ -67,6 +67,11 @@ class Model:
     parameters: Mapping[str, Any]  # of the family, below
     scale: Scale  # the level that labels are divided by
     cap: float | None = None  # training labels are cut at cap * max(blend, 1); never when scoring
+    bias_correction: float = 1.0  # share of what the cap and the loss take from the training total that means get back
     training: Training = Training()  # which rows it learns from
     calibration: Calibration = Calibration()  # how quantiles are made
     seed: int = 0  # of everything that is drawn
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.bias_correction <= 1:
+            raise ValueError(f"bias_correction is {self.bias_correction}; expected a share from 0 to 1")

@@ -1,7 +1,7 @@
 """How a forecast model is made, from a panel to a fitted recipe. The estimator itself comes from the `models` room.
 
 The mean is learned on labels divided by the entity's level and capped, weighted by the level: for Poisson deviance
-that is a model with the logarithm of the level as an offset. `kappa` gives back what the cap took. Quantiles are
+that is a model with the logarithm of the level as an offset. `kappa` gives back what cap and loss took. Quantiles are
 calibrated on the newest origins by a first fit that has not seen them; the mean is then fitted again on all.
 """
 
@@ -61,11 +61,11 @@ def train(
             f"{plan.origins + plan.gap_origins}, which calibration alone takes. Import a longer history"
         )
     held_out, older = parts[: plan.origins], parts[plan.origins + plan.gap_origins :]
-    first = _fit_mean([p.sampled(share) for p in older], pipeline, fit)
+    first = _fit_mean([p.sampled(share) for p in older], pipeline, fit, predict)
     mu = np.concatenate([first.level(p, predict) for p in held_out])
     table = _table(held_out, mu, pipeline)
     sample = [p.sampled(share) for p in parts]
-    final = _fit_mean(sample, pipeline, fit)
+    final = _fit_mean(sample, pipeline, fit, predict)
     metrics = {"training_origins": len(parts), "training_rows": sum(len(p) for p in sample)}
     fitted = Fitted(
         estimator=final.estimator,
@@ -91,9 +91,10 @@ def _parts(cube: Cube, calendar: CalendarView, pipeline: Pipeline, trained_throu
     return [p for p in parts if p is not None and len(p)]
 
 
-def _fit_mean(parts: Sequence[Labelled], pipeline: Pipeline, fit: Fit) -> _Mean:
+def _fit_mean(parts: Sequence[Labelled], pipeline: Pipeline, fit: Fit, predict: Predict) -> _Mean:
     x, y, scale, blend, _ = stacked(parts)
-    capped = y if pipeline.model.cap is None else np.minimum(y, pipeline.model.cap * np.maximum(blend, 1.0))
+    model = pipeline.model
+    capped = y if model.cap is None else np.minimum(y, model.cap * np.maximum(blend, 1.0))
     if len(y) == 0 or y.min() < 0 or capped.sum() == 0:
         found = f"a label of {y.min():g}" if len(y) and y.min() < 0 else f"{len(y)} rows and no label above zero"
         raise TrainingImpossible(
@@ -106,14 +107,26 @@ def _fit_mean(parts: Sequence[Labelled], pipeline: Pipeline, fit: Fit) -> _Mean:
         raise TrainingImpossible(
             f"none of the {len(names)} features has a value in training; expected at least one. Import a longer history"
         )
-    estimator = fit(pipeline.model, x if not empty.any() else x[:, ~empty], capped / scale, scale, pipeline.model.seed)
+    if empty.any():
+        x = x[:, ~empty]
+    estimator = fit(model, x, capped / scale, scale, model.seed)
+    kappa = _kappa(y, np.maximum(predict(estimator, x), 0.0) * scale, model.bias_correction)
     return _Mean(
         estimator=estimator,
         names=names,
         dropped=tuple(n for i, n in enumerate(names) if empty[i]),
-        kappa=float(y.sum() / capped.sum()),
-        ceiling=float(_CEILING * y.sum() / capped.sum() * (capped / scale).max()),
+        kappa=kappa,
+        ceiling=float(_CEILING * kappa * (capped / scale).max()),
     )
+
+
+def _kappa(y: Floats, mu: Floats, share: float) -> float:
+    """Factor that gives back a share of what cap and loss took from the total of the training rows."""
+    if mu.sum() == 0:
+        raise TrainingImpossible(
+            "the model predicts zero for every training row; expected some above. Look at model.parameters"
+        )
+    return float(1.0 + share * (y.sum() / mu.sum() - 1.0))
 
 
 def _table(held_out: Sequence[Labelled], mu: Floats, pipeline: Pipeline) -> ConformalTable:
