@@ -84,11 +84,18 @@ def train(
 
 
 def _parts(cube: Cube, calendar: CalendarView, pipeline: Pipeline, trained_through: date) -> list[Labelled]:
-    """All labelled rows of every training origin that has some, newest origin first."""
+    """The labelled rows of every training origin that has some, newest origin first.
+
+    All of them where calibration reads them, else the sample at once: a long past would fill the memory.
+    """
     history, hashes = History(cube), hash_keys(cube.keys)
-    origins = training_origins(trained_through, pipeline)
-    parts = [labelled_rows(history, calendar, origin, pipeline, hashes) for origin in origins]
-    return [p for p in parts if p is not None and len(p)]
+    whole, share = pipeline.model.calibration.origins, pipeline.model.training.sample
+    parts: list[Labelled] = []
+    for origin in training_origins(trained_through, pipeline):
+        part = labelled_rows(history, calendar, origin, pipeline, hashes)
+        if part is not None and len(part):
+            parts.append(part if len(parts) < whole else part.sampled(share))
+    return parts
 
 
 def _fit_mean(parts: Sequence[Labelled], pipeline: Pipeline, fit: Fit, predict: Predict) -> _Mean:
