@@ -40,7 +40,7 @@ new-pipeline: install ## Make the folder of a new pipeline: make new-pipeline na
 	@bin/nightcast new $(name)
 
 test: install-dev ## Run all tests (only some: make test ARGS="tests/store -k publish -n 0")
-	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 $(ARGS)
+	@$(PY) -m pytest -n 2 --no-loadscope-reorder --durations=15 $(ARGS)
 
 lint: install-dev ## Check format, rules, types, SQL, and the pipelines' folders
 	@$(PY) -m ruff format --check .

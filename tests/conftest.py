@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -21,24 +22,26 @@ for name in [n for n in os.environ if n.startswith(("PG", "NIGHTCAST_", "AIRFLOW
     del os.environ[name]  # a developer's own settings must not decide a test
 
 
-MADE_ONCE = {"early", "imported", "published", "doubled"}  # installations that take many seconds to make
+MACHINE, INSTALLATIONS = "tests/e2e/", ("tests/steps/", "tests/cli/", "tests/wheel/", "tests/web/", "tests/demo/")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what is costly go to one worker, the longest first: the machine, the installations, files."""
-    groups = {item: _group(item) for item in items}
-    for item, (_, name) in groups.items():
-        item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: groups[item][0])
+    """What takes longest comes first: the machine, then what needs installations."""
+    items.sort(key=lambda item: (not item.nodeid.startswith(MACHINE), not item.nodeid.startswith(INSTALLATIONS)))
 
 
-def _group(item: pytest.Item) -> tuple[int, str]:
-    if "e2e" in item.path.parts:
-        return 0, "machine"
-    if MADE_ONCE & set(getattr(item, "fixturenames", ())):
-        return 1, "installations"
-    return 2, item.path.name
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that share what is costly to make go to one worker, all others by file to whoever is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByCost(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith(MACHINE):
+                return MACHINE
+            return "installations" if nodeid.startswith(INSTALLATIONS) else nodeid.split("::")[0]
+
+    return ByCost(config, log)
 
 
 @pytest.fixture(scope="session")
