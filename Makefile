@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)/include
 # Any `airflow` command would else make ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.run/airflow
 
-.PHONY: help demo down demo-reset backtest bench status test lint format docs lock env image install install-dev new-pipeline
+.PHONY: help demo down demo-reset backtest bench status psql test lint format docs lock env image install install-dev new-pipeline
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: install-dev ## Measure side by side with alternatives and the floor (some
 
 status: install ## Show what runs and whether it is healthy
 	@$(PY) -m nightcast.local status
+
+psql: install ## Read this machine's Postgres as analyst, or: make psql role=postgres database=retail
+	@$(PY) -m nightcast.local psql $(or $(role),analyst) $(database)
 
 new-pipeline: install ## Make the folder of a new pipeline: make new-pipeline name=store_visits
 	@[ -n "$(name)" ] || { echo "usage: make new-pipeline name=store_visits" >&2; exit 2; }

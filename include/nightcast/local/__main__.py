@@ -1,4 +1,4 @@
-"""`python -m nightcast.local up | down | status | remove`: the machine without the demo."""
+"""`python -m nightcast.local up | down | status | remove | psql [ROLE [DATABASE]]`: the machine without the demo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import time
 
 from nightcast.errors import NightcastError
-from nightcast.local import supervise
+from nightcast.local import psql, supervise
 
 
 def main(arguments: list[str]) -> int:
@@ -22,6 +22,8 @@ def main(arguments: list[str]) -> int:
             supervise.remove()
         case ["status"]:
             return _status()
+        case ["psql", *which] if len(which) <= 2:
+            psql.run(which)
         case _:
             print(__doc__, file=sys.stderr)
             return 2
