@@ -39,11 +39,11 @@ def blocks(page: str) -> list[Block]:
     """The blocks of a page below docs/how-to, in order.
 
     Raises:
-        ValueError: a block without a language, or without an end.
+        ValueError: a block without a language or an end, or one that is indented, which nobody would run.
     """
-    found, begun = [], 0
+    found: list[Block] = []
     inside: list[str] = []
-    language = ""
+    begun, language = 0, ""
     for number, line in enumerate((HOW_TO / page).read_text(encoding="utf-8").splitlines(), 1):
         fence = _FENCE.fullmatch(line)
         if fence and not begun:
@@ -57,6 +57,10 @@ def blocks(page: str) -> list[Block]:
             begun = 0
         elif begun:
             inside.append(line)
+        elif line.startswith("    "):
+            raise ValueError(
+                f"docs/how-to/{page}:{number}: a block that is indented; expected it between ```bash and ```"
+            )
     if begun:
         raise ValueError(f"docs/how-to/{page}:{begun}: a block without an end")
     return found
