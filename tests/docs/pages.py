@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class Terminal:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]):
         self.log: list[str] = []
-        self._script = folder / ".typed"
+        self._script = folder.resolve() / ".typed"
         self._shell = subprocess.Popen(
             ["bash", "-e", "-o", "pipefail"],
             cwd=folder,
@@ -128,7 +129,7 @@ class Terminal:
         self._script.write_text(commands)
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
-        self._shell.stdin.write(f". ./{self._script.name} </dev/null; echo; echo '{_END}'\n")
+        self._shell.stdin.write(f". {shlex.quote(str(self._script))} </dev/null; echo; echo '{_END}'\n")
         self._shell.stdin.flush()
         said = []
         for line in self._shell.stdout:

@@ -14,6 +14,7 @@ import pytest
 
 import nightcast
 from steps.world import FIRST_NIGHT, PIPELINE, World
+from wheel.building import uv_cache
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -65,8 +66,7 @@ def install(repository: Path, venv: Path, dist: Path) -> None:
     """Build the wheel and install it with the versions of the lock."""
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", dist, cwd=repository)
     (wheel,) = dist.glob("nightcast-*.whl")
-    uv, own = (sys.executable, "-m", "uv"), repository / ".cache" / "uv"
-    cache = {"UV_CACHE_DIR": str(own)} if own.is_dir() and "UV_CACHE_DIR" not in os.environ else {}
+    uv, cache = (sys.executable, "-m", "uv"), uv_cache(repository)
     run(*uv, "venv", "-q", "--python", sys.executable, venv, cwd=dist, **cache)
     constraints, python = repository / "requirements.txt", venv / "bin" / "python"
     run(*uv, "pip", "install", "-q", "--python", python, wheel, "-c", constraints, cwd=dist, **cache)
