@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,17 +34,15 @@ def page() -> str:
         folder.chmod(0o755)  # as root, Postgres runs as nobody, who must be able to enter
         server = postgres.start(folder / "cluster")
         try:
-            return page_of(server)
+            return _page_of(server)
         finally:
             postgres.stop(folder / "cluster")
 
 
-def page_of(server: postgres.Server) -> str:
-    """The page, from a database that is made on a server."""
+def _page_of(server: postgres.Server) -> str:
     passwords = {"nightcast_owner": "docs-owner", "nightcast_writer": "docs-writer", "analyst": "docs-analyst"}
-    database = f"docs_{secrets.token_hex(4)}"
-    roles.create_roles(server.url(), passwords, database=database)
-    owner = server.url(database, "nightcast_owner", passwords["nightcast_owner"])
+    roles.create_roles(server.url(), passwords, database="docs")
+    owner = server.url("docs", "nightcast_owner", passwords["nightcast_owner"])
     migrate.upgrade(owner)
     with connect.transaction(owner) as tx:
         layout.apply(tx, spec.load_folder(CHECKOUT / "include/pipelines" / _EXAMPLE).pipeline)
