@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -98,12 +99,15 @@ class _Spilled:
         path, number = self._folder / f"{len(self._files)}.arrow", 0
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             for day, rows in split_by_day(table, self._source.time_column).items():
-                found = shard_of(buckets(rows, self._source.keys), RANGES)
-                for at in np.unique(found).tolist():
-                    piece = rows.filter(pa.array(found == at)).combine_chunks()
-                    writer.write_batch(piece.to_batches()[0])
-                    self._places.setdefault((day, at), []).append((len(self._files), number))
-                    number += 1
+                found = shard_of(buckets(rows, self._source.keys), RANGES).astype(np.uint8)
+                order = np.argsort(found, kind="stable")
+                ordered = rows.take(pa.array(order)).combine_chunks()
+                ends = np.searchsorted(found[order], np.arange(RANGES), side="right").tolist()
+                for at, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+                    if start < end:
+                        writer.write_batch(ordered.slice(start, end - start).to_batches()[0])
+                        self._places.setdefault((day, at), []).append((len(self._files), number))
+                        number += 1
         self._files.append(path)
 
     def ranges(self, day: date) -> Iterator[pa.Table]:
@@ -111,8 +115,9 @@ class _Spilled:
         for at in range(RANGES):
             places = self._places.get((day, at), [])
             if places:
-                yield pa.Table.from_batches([self._batch(*place) for place in places])
+                yield pa.Table.from_batches([self._opened[file].get_batch(number) for file, number in places])
 
-    def _batch(self, file: int, number: int) -> pa.RecordBatch:
-        with pa.memory_map(str(self._files[file])) as mapped:
-            return pa.ipc.open_file(mapped).get_batch(number)
+    @cached_property
+    def _opened(self) -> list[pa.ipc.RecordBatchFileReader]:
+        """Not mapped into memory, where rows that were read would stay."""
+        return [pa.ipc.open_file(pa.OSFile(str(path))) for path in self._files]

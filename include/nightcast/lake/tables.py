@@ -14,7 +14,9 @@ ROW_GROUP = 131_072
 def write_parquet(sink: Any, schema: pa.Schema, pieces: Iterable[pa.Table]) -> None:
     """Write rows that come in pieces to a path or a file object; at most a row group and a piece are held."""
     plain = schema.remove_metadata()
-    with pq.ParquetWriter(sink, plain, compression="zstd", version="2.6") as writer:
+    with pq.ParquetWriter(
+        sink, plain, compression="zstd", version="2.6", use_dictionary=_repeating(plain), write_statistics=False
+    ) as writer:
         held = plain.empty_table()
         for piece in pieces:
             held = pa.concat_tables([held, piece.cast(plain)])
@@ -23,6 +25,11 @@ def write_parquet(sink: Any, schema: pa.Schema, pieces: Iterable[pa.Table]) -> N
                 held = held.slice(ROW_GROUP)
         if held.num_rows:
             _write_group(writer, held)
+
+
+def _repeating(schema: pa.Schema) -> list[str]:
+    """Columns whose values come again and again; times and fractions seldom do, and a dictionary of them costs most."""
+    return [f.name for f in schema if not (pa.types.is_timestamp(f.type) or pa.types.is_floating(f.type))]
 
 
 def read_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
