@@ -6,7 +6,7 @@ A digest says what rows a day has, not how they came: Parquet, codec, chunk bord
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -74,14 +74,31 @@ def canonical(table: pa.Table, columns: Mapping[str, Column], keys: Sequence[str
     for at, name in enumerate(kept.column_names):
         if pa.types.is_floating(kept.schema.field(at).type):
             kept = kept.set_column(at, name, pa.chunked_array([_plain_floats(_one_chunk(kept[name]))]))
-    by = [_bucket_name(columns), *keys, *(c for c in columns if c not in keys)]
-    sortable = kept.append_column(by[0], pa.array(buckets(kept, keys)))
+    by = [_free_name(columns), *(c for c in columns if c not in keys)]
+    sortable = kept.append_column(by[0], pa.array(_entity_ranks(kept, keys)))
     order = pc.sort_indices(sortable, sort_keys=[(name, "ascending") for name in by])  # nulls come last
     return kept.take(order)
 
 
-def _bucket_name(columns: Mapping[str, Column]) -> str:
-    name = "bucket"
+def _entity_ranks(table: pa.Table, keys: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The place of each row's entity among all of them, by bucket and keys: there are fewer entities than rows."""
+    if len(keys) == 1:
+        coded = _one_chunk(table[keys[0]]).dictionary_encode(null_encoding="encode")
+        codes, distinct = _numpy(coded.indices), pa.table({keys[0]: coded.dictionary})
+    else:
+        codes, first = group_codes(table, keys)
+        distinct = table.select(list(keys)).take(pa.array(first))
+    by = [_free_name(keys), *keys]
+    distinct = distinct.append_column(by[0], pa.array(buckets(distinct, keys)))
+    order = _numpy(pc.sort_indices(distinct, sort_keys=[(name, "ascending") for name in by]))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    ranks: npt.NDArray[np.int64] = rank[codes]
+    return ranks
+
+
+def _free_name(columns: Collection[str]) -> str:
+    name = "entity"
     while name in columns:
         name += "_"
     return name
