@@ -82,7 +82,7 @@ def test_the_model_is_the_one_that_a_training_at_the_origin_makes(small: World) 
         bundle = fence.result_of(tx, run.run_id, "evaluate")
     assert bundle is not None
     fitted = models.open_bundle(small.rooms.lake.get(bundle["bundle"]), bundle["bundle"]).fitted
-    table, _ = predict.predicted(
+    (table, _), *_ = predict.predicted(
         fitted, spec.load_folder(small.folder / PIPELINE), small.rooms.lake, str(run.manifest_digest), (0, 1)
     )
     frame = table.to_pandas().merge(sales(small, origin), how="left", on=["sku", "target_date"]).fillna({"y": 0})

@@ -32,10 +32,10 @@ def test_an_orphan_of_predict_that_wakes_up_late_writes_nothing(world: World, mo
     scored, go_on = threading.Event(), threading.Event()
 
     def slow(*arguments: Any) -> Any:
-        found = real(*arguments)
+        found = list(real(*arguments))
         scored.set()
         assert go_on.wait(60)
-        return found
+        return iter(found)
 
     with ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(predict, "predicted", slow)

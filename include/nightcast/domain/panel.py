@@ -134,10 +134,17 @@ def build_cube(
     wanted = wanted_days(days)
     pieces = [panel_schema(pipeline).empty_table()]
     for digest, table in panels:
-        pieces.append(_rows_of(table, wanted.pop(digest, frozenset()), shard))
+        pieces.append(rows_of(table, wanted.pop(digest, frozenset()), shard))
     if wanted:
         raise ValueError(f"panel objects {', '.join(sorted(wanted))} were not given; expected each that days name")
-    rows = pa.concat_tables(pieces)
+    cube = cube_of(pa.concat_tables(pieces), days, calendar, pipeline)
+    if shard is None:
+        reconcile(sums_of(cube), cube)
+    return cube
+
+
+def cube_of(rows: pa.Table, days: Sequence[PanelDay], calendar: Sequence[CalendarDay], pipeline: Pipeline) -> Cube:
+    """The cube of some entities, with all their panel rows in the snapshot, in any order."""
     codes, entities = _entities(rows, pipeline.keys)
     axis, usable = _axis(days, calendar)
     at = rows["day"].combine_chunks().to_numpy(zero_copy_only=False).astype("datetime64[D]")
@@ -147,9 +154,36 @@ def build_cube(
         values[name] = np.zeros((entities.num_rows, len(axis)), dtype=np.int64)
         values[name][places] = unscaled(rows[name])
     sums = _totals(days, pipeline)
-    if shard is None:
-        _reconcile(values, sums, axis)
     return Cube(keys=entities.select(list(pipeline.keys)), days=axis, values=values, open=usable, totals=sums)
+
+
+def rows_of(table: pa.Table, days: frozenset[date], shard: tuple[int, int] | None) -> pa.Table:
+    """The rows of a panel table on some days, of all entities or of shard (i, n) of them."""
+    kept = pc.is_in(table["day"], value_set=pa.array(sorted(days), type=pa.date32()))
+    if shard is not None:
+        at, shards = shard
+        kept = pc.and_(kept, pa.array(shard_of(table["bucket"].to_numpy(), shards) == at))
+    return table.filter(kept)
+
+
+def sums_of(cube: Cube) -> dict[str, Integers]:
+    """The sums over a cube's entities, per measure and day."""
+    return {name: dense.sum(axis=0) for name, dense in cube.values.items()}
+
+
+def reconcile(sums: Mapping[str, Integers], cube: Cube) -> None:
+    """`LakeObjectCorrupt` unless sums over all entities are the totals that the manifest holds.
+
+    A panel that is another one must not become features.
+    """
+    for name, found in sums.items():
+        wrong = np.flatnonzero(found != cube.totals[name])
+        if len(wrong):
+            day = wrong[0]
+            raise LakeObjectCorrupt(
+                f"the panel of {cube.days[day]} has {name} {found[day]} in all; expected {cube.totals[name][day]}, as "
+                f"the manifest says ({len(wrong)} such days). Run the night again from validate"
+            )
 
 
 def open_days(manifest: Manifest) -> tuple[npt.NDArray[np.datetime64], Flags, Flags]:
@@ -218,14 +252,6 @@ def _distinct(rows: pa.Table, codes: Integers, entities: int, name: str, pipelin
     return np.bincount(codes[known][first], minlength=entities).astype(np.int64)
 
 
-def _rows_of(table: pa.Table, days: frozenset[date], shard: tuple[int, int] | None) -> pa.Table:
-    kept = pc.is_in(table["day"], value_set=pa.array(sorted(days), type=pa.date32()))
-    if shard is not None:
-        at, shards = shard
-        kept = pc.and_(kept, pa.array(shard_of(table["bucket"].to_numpy(), shards) == at))
-    return table.filter(kept)
-
-
 def _axis(days: Sequence[PanelDay], calendar: Sequence[CalendarDay]) -> tuple[npt.NDArray[np.datetime64], Flags]:
     """The days of a snapshot, and which of them are open and accepted."""
     axis = np.array([d.day for d in days], dtype="datetime64[D]")
@@ -242,15 +268,3 @@ def _axis(days: Sequence[PanelDay], calendar: Sequence[CalendarDay]) -> tuple[np
 def _totals(days: Sequence[PanelDay], pipeline: Pipeline) -> dict[str, Integers]:
     found = [d.totals or {} if d.state is DayState.ACCEPTED else {} for d in days]
     return {name: np.array([t.get(name, 0) for t in found], dtype=np.int64) for name in pipeline.measures}
-
-
-def _reconcile(values: Mapping[str, Integers], sums: Mapping[str, Integers], axis: npt.NDArray[np.datetime64]) -> None:
-    """A panel that is not the one whose totals the manifest holds must not become features."""
-    for name, dense in values.items():
-        wrong = np.flatnonzero(dense.sum(axis=0) != sums[name])
-        if len(wrong):
-            day = wrong[0]
-            raise LakeObjectCorrupt(
-                f"the panel of {axis[day]} has {name} {dense[:, day].sum()} in all; expected {sums[name][day]}, as "
-                f"the manifest says ({len(wrong)} such days). Run the night again from validate"
-            )

@@ -2,5 +2,6 @@
 
 from nightcast.lake.days import StoredDay, write_days
 from nightcast.lake.objects import Lake
+from nightcast.lake.spilling import Kept, Spill, by_number
 
-__all__ = ["Lake", "StoredDay", "write_days"]
+__all__ = ["Kept", "Lake", "Spill", "StoredDay", "by_number", "write_days"]

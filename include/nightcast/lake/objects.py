@@ -24,7 +24,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from nightcast.domain.manifest import canonical_json
 from nightcast.errors import LakeObjectCorrupt, LakeObjectMissing, LakeUnavailable, NightcastError, SettingMissing
-from nightcast.lake.tables import read_parquet, write_parquet
+from nightcast.lake.tables import read_groups, read_parquet, write_parquet
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -122,6 +122,10 @@ class Lake:
     def get_table(self, digest: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A table that was kept, or some of its columns."""
         return read_parquet(self.get(digest), columns)
+
+    def get_pieces(self, digest: str) -> Iterator[pa.Table]:
+        """A table that was kept, a group of rows at a time."""
+        yield from read_groups(self.get(digest))
 
     @property
     def _is_local(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -35,6 +35,13 @@ def _repeating(schema: pa.Schema) -> list[str]:
 def read_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of a Parquet file, or some of its columns."""
     return pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
+
+
+def read_groups(data: bytes) -> Iterator[pa.Table]:
+    """The table of a Parquet file, one of its row groups at a time."""
+    file = pq.ParquetFile(pa.BufferReader(data))
+    for group in range(file.num_row_groups):
+        yield file.read_row_group(group)
 
 
 def _write_group(writer: Any, rows: pa.Table) -> None:

@@ -19,7 +19,7 @@ from nightcast.domain.windows import History
 from nightcast.errors import NightStopped
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, over
-from nightcast.steps.snapshot import load_cube, load_manifest
+from nightcast.steps.snapshot import cubes, load_manifest
 from nightcast.store import checks as check_store
 from nightcast.store import fence, predictions, publication, runs
 from nightcast.store import models as registry
@@ -60,11 +60,13 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
 
 def expected(trial: Attempt, manifest: Manifest, rooms: Rooms) -> tuple[pa.Table, list[date]]:
     """The keys of the universe at the origin, and the open days of the horizon."""
-    cube = load_cube(rooms.lake, manifest, trial.folder)
-    members = universe(History(cube), manifest.origin, trial.folder.pipeline.forecast)
+    parts = []
+    for cube in cubes(rooms.lake, manifest, trial.folder, (0, 1)):
+        members = universe(History(cube), manifest.origin, trial.folder.pipeline.forecast)
+        parts.append(cube.keys.take(pa.array(members)))
     last = manifest.origin + timedelta(days=trial.folder.pipeline.forecast.horizon)
     days = [c.day for c in manifest.calendar if c.open and manifest.origin < c.day <= last]
-    return cube.keys.take(pa.array(members)), days
+    return pa.concat_tables(parts), days
 
 
 def _results(

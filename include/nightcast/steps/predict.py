@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,13 @@ from nightcast.domain.feature_matrix import FeatureRows, scoring_rows
 from nightcast.domain.forecast import Scores, check_fits, score
 from nightcast.domain.panel import Cube
 from nightcast.domain.pipeline import Pipeline, PipelineFolder, quantile_column
-from nightcast.domain.profile import Kind, profile_table, to_json
+from nightcast.domain.profile import ColumnProfile, Kind, merge, profile_table, to_json
 from nightcast.domain.windows import History
 from nightcast.errors import NightRefused
-from nightcast.lake import Lake
+from nightcast.lake import Kept, Lake
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, over, pin_family
-from nightcast.steps.snapshot import load_cube, load_manifest
+from nightcast.steps.snapshot import cubes, load_manifest
 from nightcast.store import models as registry
 from nightcast.store import predictions
 
@@ -39,18 +41,38 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) ->
         if trial.run.manifest_digest is None:
             raise NightRefused(f"run {trial.run.run_id} has no snapshot; expected `validate` to have ended. Clear it")
         opened = open_pinned(trial, rooms)
-        table, rows = predicted(
-            opened.fitted, trial.folder, rooms.lake, trial.run.manifest_digest, (shard, pipeline.shards)
-        )
-        profile = rooms.lake.put_json(night_profile(rows, table, pipeline))
-        with rooms.transaction() as tx:
-            predictions.ensure_partition(tx, pipeline, trial.run.origin)
-        with committing(trial, rooms) as tx:
-            pin_family(tx, trial, opened.family)
-            written = predictions.replace_shard(tx, pipeline, trial.run.run_id, shard, table)
-            counts = {"rows": written, "entities": len(np.unique(rows.entity)), "features": rows.x.shape[1]}
-            finish(tx, trial, counts=counts, result={"profile": profile, "bundle": opened.digest})
+        scored = predicted(opened.fitted, trial.folder, rooms.lake, trial.run.manifest_digest, (shard, pipeline.shards))
+        with tempfile.TemporaryDirectory(prefix="nightcast-") as place:
+            forecasts = Kept(Path(place) / "forecasts.arrow")
+            entities, profiles = _keep(scored, forecasts, pipeline)
+            profile = rooms.lake.put_json(profiles)
+            with rooms.transaction() as tx:
+                predictions.ensure_partition(tx, pipeline, trial.run.origin)
+            with committing(trial, rooms) as tx:
+                pin_family(tx, trial, opened.family)
+                written = predictions.replace_shard(tx, pipeline, trial.run.run_id, shard, forecasts)
+                counts = {"rows": written, "entities": entities, "features": len(pipeline.feature_names)}
+                finish(tx, trial, counts=counts, result={"profile": profile, "bundle": opened.digest})
         return night_result(trial.run, trial.folder, shard=shard, **counts)
+
+
+def _keep(
+    scored: Iterator[tuple[pa.Table, FeatureRows]], forecasts: Kept, pipeline: Pipeline
+) -> tuple[int, dict[str, Any]]:
+    """Keep forecasts part by part until all are made; the number of entities, and the profiles of the shard.
+
+    Nothing is written to Postgres meanwhile: its transaction is to be short.
+    """
+    entities, profiles = 0, dict[tuple[str, str], ColumnProfile]()
+    for table, rows in scored:
+        forecasts.add(table)
+        entities += len(np.unique(rows.entity))
+        for column, profile in _profiles(rows, table, pipeline).items():
+            profiles[column] = merge(profiles[column], profile) if column in profiles else profile
+    kinds: dict[str, Any] = {"feature": {}, "prediction": {}}
+    for (kind, name), profile in profiles.items():
+        kinds[kind][name] = to_json(profile)
+    return entities, kinds
 
 
 def open_pinned(trial: Attempt, rooms: Rooms) -> models.Opened:
@@ -67,15 +89,19 @@ def predicted(
     manifest_digest: str,
     shard: tuple[int, int],
     threads: int | None = None,
-) -> tuple[pa.Table, FeatureRows]:
-    """The predictions of a shard and the feature rows behind them. The same inputs give the same bytes."""
+) -> Iterator[tuple[pa.Table, FeatureRows]]:
+    """The predictions of a shard and the feature rows behind them, part by part (see `snapshot.cubes`).
+
+    The same inputs give the same bytes.
+    """
     pipeline = folder.pipeline
     check_fits(fitted, pipeline)
     manifest = load_manifest(lake, manifest_digest)
-    cube = load_cube(lake, manifest, folder, shard if shard[1] > 1 else None)
-    rows = scoring_rows(History(cube), calendar_view(manifest.calendar), manifest.origin, pipeline)
-    scores = score(fitted, rows.x, rows.scale, lambda e, x: models.predict(e, x, threads))
-    return prediction_table(cube, rows, scores, pipeline), rows
+    calendar = calendar_view(manifest.calendar)
+    for cube in cubes(lake, manifest, folder, shard):
+        rows = scoring_rows(History(cube), calendar, manifest.origin, pipeline)
+        scores = score(fitted, rows.x, rows.scale, lambda e, x: models.predict(e, x, threads))
+        yield prediction_table(cube, rows, scores, pipeline), rows
 
 
 def prediction_table(cube: Cube, rows: FeatureRows, scores: Scores, pipeline: Pipeline) -> pa.Table:
@@ -89,12 +115,10 @@ def prediction_table(cube: Cube, rows: FeatureRows, scores: Scores, pipeline: Pi
     return pa.table(columns)
 
 
-def night_profile(rows: FeatureRows, table: pa.Table, pipeline: Pipeline) -> dict[str, Any]:
-    """Profiles of the shard's features and predictions, to be merged over shards."""
+def _profiles(rows: FeatureRows, table: pa.Table, pipeline: Pipeline) -> dict[tuple[str, str], ColumnProfile]:
+    """Profiles of features and predictions, to be merged over parts and shards."""
     forecasts = ("mean", *(quantile_column(level) for level in pipeline.forecast.quantiles))
     features = {name: (Kind.NUMBER, rows.x[:, at].astype(np.float64)) for at, name in enumerate(rows.names)}
     predictions_ = {name: (Kind.NUMBER, table[name].to_numpy()) for name in forecasts}
-    return {
-        "feature": {n: to_json(p) for n, p in profile_table(features).items()},
-        "prediction": {n: to_json(p) for n, p in profile_table(predictions_).items()},
-    }
+    found = {"feature": profile_table(features), "prediction": profile_table(predictions_)}
+    return {(kind, name): profile for kind, columns in found.items() for name, profile in columns.items()}

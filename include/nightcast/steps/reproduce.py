@@ -50,8 +50,9 @@ def run(run_id: int, rooms: Rooms, threads: int | None = None, shards: int | Non
     count = shards or folder.pipeline.shards
     opened = models.open_bundle(rooms.lake.get(version.bundle_digest), version.bundle_digest)
     parts = [
-        predicted(opened.fitted, folder, rooms.lake, found.manifest_digest, (shard, count), threads)[0]
+        table
         for shard in range(count)
+        for table, _ in predicted(opened.fitted, folder, rooms.lake, found.manifest_digest, (shard, count), threads)
     ]
     table = pa.concat_tables(parts)
     now = code_pins(rooms)["environment"] | models.environment(opened.family)

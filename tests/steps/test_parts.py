@@ -1,0 +1,65 @@
+"""A night that is scored in parts, because its entities do not fit into memory, is the same to the byte."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from nightcast import models
+from nightcast.errors import LakeObjectCorrupt
+from nightcast.lake import Kept
+from nightcast.steps import predict, running, snapshot
+from nightcast.store import fence, predictions
+from nightcast.store import models as registry
+from steps.world import World
+
+pytestmark = pytest.mark.postgres
+PARTS = [(1, 10_000), (1 << 20, 5_000_000), (8 << 20, 50_000), (1 << 40, 1_000)]  # bytes of a part, rows held
+
+
+@pytest.mark.parametrize(("budget", "held"), PARTS)
+def test_parts_of_any_size_give_the_same_rows_and_profiles(
+    published: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, budget: int, held: int
+) -> None:
+    run = published.last_run()
+    with published.writing() as tx:
+        bundle = registry.get(tx, run.pipeline, run.model_version or 0).bundle_digest
+        told = fence.results_of(tx, run.run_id, "predict")[0]
+    lake, folder = published.rooms.lake, running.pinned_folder(run, published.rooms)
+    fitted = models.open_bundle(lake.get(bundle), bundle).fitted
+    monkeypatch.setattr(predict, "cubes", partial(snapshot.cubes, budget=budget, held=held))
+    forecasts = Kept(tmp_path / "forecasts.arrow")
+    scored = predict.predicted(fitted, folder, lake, str(run.manifest_digest), (0, 1))
+    entities, profiles = predict._keep(scored, forecasts, folder.pipeline)
+    table = pa.concat_tables(forecasts)
+    assert predictions.digest_of_table(folder.pipeline, run.origin, table) == run.row_digest
+    assert lake.put_json(profiles) == told["profile"]
+    assert entities == len(table["sku"].unique())
+
+
+def test_small_parts_are_many_and_hold_each_entity_once(published: World) -> None:
+    run = published.last_run()
+    rooms = published.rooms
+    manifest, folder = (
+        snapshot.load_manifest(rooms.lake, str(run.manifest_digest)),
+        running.pinned_folder(run, rooms),
+    )
+    (whole,) = snapshot.cubes(rooms.lake, manifest, folder, (0, 1), budget=1 << 40)
+    parts = list(snapshot.cubes(rooms.lake, manifest, folder, (0, 1), budget=8 << 20, held=50_000))
+    assert len(parts) > 5
+    assert pa.concat_tables([p.keys for p in parts]).equals(whole.keys)
+
+
+def test_a_panel_that_is_not_the_manifests_is_refused_in_parts_too(published: World) -> None:
+    run = published.last_run()
+    rooms = published.rooms
+    manifest = snapshot.load_manifest(rooms.lake, str(run.manifest_digest))
+    last = manifest.days[-1]
+    wrong = replace(last, totals={name: n + 1 for name, n in (last.totals or {}).items()})
+    changed = replace(manifest, days=(*manifest.days[:-1], wrong))
+    with pytest.raises(LakeObjectCorrupt, match="expected"):
+        list(snapshot.cubes(rooms.lake, changed, running.pinned_folder(run, rooms), (0, 1), budget=8 << 20))
