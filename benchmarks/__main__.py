@@ -13,6 +13,7 @@ from benchmarks.harness import Line
 
 SUBJECTS = {  # name -> module with `lines(place, sizes, runs, progress)`
     "extract": "rows of a window out of the source",
+    "predict": "features and forecasts of a shard",
     "publish": "predictions in, visible to readers",
 }
 SIZES, RUNS = [1_000_000, 10_000_000], 3

@@ -18,7 +18,7 @@ from nightcast.store import models as registry
 from steps.world import World
 
 pytestmark = pytest.mark.postgres
-PARTS = [(1, 10_000), (1 << 20, 5_000_000), (8 << 20, 50_000), (1 << 40, 1_000)]  # bytes of a part, rows held
+PARTS = [(1 << 19, 10_000), (4 << 20, 5_000_000), (1 << 40, 1_000)]  # bytes of a part, rows held
 
 
 @pytest.mark.parametrize(("budget", "held"), PARTS)
@@ -34,7 +34,7 @@ def test_parts_of_any_size_give_the_same_rows_and_profiles(
     monkeypatch.setattr(predict, "cubes", partial(snapshot.cubes, budget=budget, held=held))
     forecasts = Kept(tmp_path / "forecasts.arrow")
     scored = predict.predicted(fitted, folder, lake, str(run.manifest_digest), (0, 1))
-    entities, profiles = predict._keep(scored, forecasts, folder.pipeline)
+    entities, profiles = predict.keep(scored, forecasts, folder.pipeline)
     table = pa.concat_tables(forecasts)
     assert predictions.digest_of_table(folder.pipeline, run.origin, table) == run.row_digest
     assert lake.put_json(profiles) == told["profile"]
@@ -49,7 +49,7 @@ def test_small_parts_are_many_and_hold_each_entity_once(published: World) -> Non
         running.pinned_folder(run, rooms),
     )
     (whole,) = snapshot.cubes(rooms.lake, manifest, folder, (0, 1), budget=1 << 40)
-    parts = list(snapshot.cubes(rooms.lake, manifest, folder, (0, 1), budget=8 << 20, held=50_000))
+    parts = list(snapshot.cubes(rooms.lake, manifest, folder, (0, 1), budget=1 << 20, held=50_000))
     assert len(parts) > 5
     assert pa.concat_tables([p.keys for p in parts]).equals(whole.keys)
 
@@ -62,4 +62,4 @@ def test_a_panel_that_is_not_the_manifests_is_refused_in_parts_too(published: Wo
     wrong = replace(last, totals={name: n + 1 for name, n in (last.totals or {}).items()})
     changed = replace(manifest, days=(*manifest.days[:-1], wrong))
     with pytest.raises(LakeObjectCorrupt, match="expected"):
-        list(snapshot.cubes(rooms.lake, changed, running.pinned_folder(run, rooms), (0, 1), budget=8 << 20))
+        list(snapshot.cubes(rooms.lake, changed, running.pinned_folder(run, rooms), (0, 1), budget=1 << 20))

@@ -44,7 +44,7 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) ->
         scored = predicted(opened.fitted, trial.folder, rooms.lake, trial.run.manifest_digest, (shard, pipeline.shards))
         with tempfile.TemporaryDirectory(prefix="nightcast-") as place:
             forecasts = Kept(Path(place) / "forecasts.arrow")
-            entities, profiles = _keep(scored, forecasts, pipeline)
+            entities, profiles = keep(scored, forecasts, pipeline)
             profile = rooms.lake.put_json(profiles)
             with rooms.transaction() as tx:
                 predictions.ensure_partition(tx, pipeline, trial.run.origin)
@@ -56,7 +56,7 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) ->
         return night_result(trial.run, trial.folder, shard=shard, **counts)
 
 
-def _keep(
+def keep(
     scored: Iterator[tuple[pa.Table, FeatureRows]], forecasts: Kept, pipeline: Pipeline
 ) -> tuple[int, dict[str, Any]]:
     """Keep forecasts part by part until all are made; the number of entities, and the profiles of the shard.
