@@ -15,6 +15,8 @@ SUBJECTS = {  # name -> module with `lines(place, sizes, runs, progress)`
     "extract": "rows of a window out of the source",
     "predict": "features and forecasts of a shard",
     "publish": "predictions in, visible to readers",
+    "whole": "the three together beside the floor; validate",
+    "monitors": "statistics of drift and accuracy",
 }
 SIZES, RUNS = [1_000_000, 10_000_000], 3
 QUICK_SIZES, QUICK_RUNS = [50_000, 200_000], 1

@@ -42,11 +42,10 @@ def lines(place: Place, sizes: list[int], runs: int, progress: Progress) -> list
             plain=lambda rows=rows: measure(plain, rows=rows, model=model),
         )
         size = in_words(rows)
-        for name, unit in (("CPU", "cpu"), ("time", "wall")):
-            values = {way: getattr(cost, unit) for way, cost in found[rows].items()}
-            made.append(Line(subject="predict", name=f"predict {size} rows: {name}", unit="CPU-s" if unit == "cpu" else "s",
-                             ours=values["ours"], other=values["plain"], against="predict of ready features",
-                             runs=times))  # fmt: skip
+        mine, bare = found[rows]["ours"], found[rows]["plain"]
+        for name, unit, pair in (("CPU", "CPU-s", (mine.cpu, bare.cpu)), ("time", "s", (mine.wall, bare.wall))):
+            made.append(Line(subject="predict", name=f"predict {size} rows: {name}", unit=unit, ours=pair[0],
+                             other=pair[1], against="predict of ready features", runs=times))  # fmt: skip
     small, large = sizes[0], sizes[-1]
     if small != large:
         made.append(Line(subject="predict", name=f"predict: memory at {in_words(large)} rows, beside {in_words(small)}",

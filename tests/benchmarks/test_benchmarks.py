@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import extract, place, publish, report
+from benchmarks import extract, monitors, place, predict, publish, report, whole
 from benchmarks.harness import Cost, Line, measure, median, met_by, ratio_of
 from nightcast.local.postgres import Server
 
@@ -23,14 +23,21 @@ def where(server: Server, tmp_path_factory: pytest.TempPathFactory) -> place.Pla
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("subject", [extract, publish])
+@pytest.mark.parametrize("subject", [extract, predict, publish])
 def test_a_subject_measures_what_it_names(subject, where: place.Place) -> None:
     said: list[str] = []
     lines = subject.lines(where, TINY, 1, said.append)
     assert said
     assert all(line.ours is not None and line.ours >= 0 for line in lines)
-    assert sum(line.goal is not None for line in lines) >= 3
     assert {line.name for line in lines if line.goal == 1.25} == {f"{lines[0].subject}: memory at 4 k rows, beside 2 k"}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("subject", [whole, monitors])
+def test_a_subject_of_one_size_measures_what_it_names(subject, where: place.Place) -> None:
+    lines = subject.lines(where, TINY[:1], 1, lambda _: None)
+    assert all(line.ours is not None and line.ours > 0 and line.ratio is not None for line in lines)
+    assert any(line.goal is not None for line in lines)
 
 
 def busy(seconds: float) -> Iterator[None]:
