@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -41,7 +42,8 @@ def main() -> None:
     goals = sum(line.goal is not None for line in found)
     print(f"{goals - len(missed)} of {goals} goals met" + "".join(f"\n  missed: {line.name}" for line in missed))
     if asked.write:
-        report.write(report.results(found, datetime.now(UTC).isoformat(timespec="minutes")))
+        before = json.loads(report.JSON.read_text()) if report.JSON.exists() else None
+        report.write(report.results(found, datetime.now(UTC).isoformat(timespec="minutes"), before))
         print(f"written: {report.JSON.relative_to(report.ROOT)}, {report.PAGE.relative_to(report.ROOT)}")
 
 

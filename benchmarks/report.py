@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -38,22 +38,29 @@ _REPEAT = """
 make bench                                  # all of it: about half an hour, 12 GB of disk, up to 12 GB of memory
 make bench ARGS="extract publish"           # some subjects
 make bench ARGS="--quick"                   # small sizes, minutes: the shape, not the promise
-make bench ARGS="--write"                   # and write this page
+make bench ARGS="--write"                   # and write this page; of some subjects only, the others stay
 ```
 """
 
 
-def results(lines: Sequence[Line], at: str) -> dict[str, Any]:
-    """What the JSON file holds. `at` is the time of the run in ISO form."""
-    return {"at": at, "machine": machine(), "lines": [asdict(line) for line in lines]}
+def results(lines: Sequence[Line], at: str, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the JSON file holds: the subjects that were measured, and those of `before` that were not.
+
+    `at` is the time of the run in ISO form. A subject is replaced as a whole: its lines belong together.
+    """
+    described = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=12", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    subjects = dict(before["subjects"]) if before else {}
+    for name in dict.fromkeys(line.subject for line in lines):
+        own = [asdict(line) for line in lines if line.subject == name]
+        subjects[name] = {"at": at, "commit": described.stdout.strip() or "unknown", "lines": own}
+    return {"machine": machine(), "subjects": subjects}
 
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on, and with."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    described = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
@@ -61,7 +68,6 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
-        "commit": described.stdout.strip() or "unknown",
     }
 
 
@@ -71,16 +77,16 @@ def page(found: dict[str, Any]) -> str:
     libraries = ", ".join(f"{name} {number}" for name, number in on["libraries"].items())
     parts = [
         _INTRODUCTION,
-        f"\nMeasured {found['at']} at commit `{on['commit']}` on {on['cpu']}, {on['cores']} cores, "
-        f"{on['memory_gib']:g} GiB; {on['system']}, Python {on['python']}, {libraries}.\n",
+        f"\nMeasured on {on['cpu']}, {on['cores']} cores, {on['memory_gib']:g} GiB; {on['system']}, Python "
+        f"{on['python']}, {libraries}.\n",
     ]
-    subjects = list(dict.fromkeys(line["subject"] for line in found["lines"]))
-    for subject in subjects:
-        parts.append(f"\n## {subject}\n\n| what | unit | ours | other | which is | ratio | goal | |\n")
-        parts.append("|---|---|---:|---:|---|---:|---:|---|\n")
-        lines = [line for line in found["lines"] if line["subject"] == subject]
-        parts += [_row(line) for line in lines]
-        notes = list(dict.fromkeys(line["note"] for line in lines if line["note"]))
+    for subject, measured in found["subjects"].items():
+        parts.append(f"\n## {subject}\n\n{measured['at']}, commit `{measured['commit']}`.\n\n")
+        parts.append(
+            "| what | unit | ours | other | which is | ratio | goal | |\n|---|---|---:|---:|---|---:|---:|---|\n"
+        )
+        parts += [_row(line) for line in measured["lines"]]
+        notes = list(dict.fromkeys(line["note"] for line in measured["lines"] if line["note"]))
         parts += ["\n", *(f"- {note}.\n" for note in notes)] if notes else []
     return "".join([*parts, _REPEAT])
 

@@ -53,11 +53,14 @@ def _compared(rows: int, found: dict[str, Cost], runs: int) -> list[Line]:
 
 
 def _judged(rows: int, found: dict[str, Cost], runs: int) -> list[Line]:
-    note = "validate: Great Expectations with the rules of a real shop, duplicates, profiles by column and slice, panel; without the 3 CPU-s of importing Great Expectations"
+    note = (
+        "validate: Great Expectations with the rules of a real shop, duplicates, profiles by column and slice, panel; "
+        "without the 3 CPU-s of importing Great Expectations"
+    )
     size, cost = in_words(rows), found["validate"]
     return [
-        Line(subject="whole", name=f"validate {size} rows: CPU", unit="CPU-s", ours=cost.cpu, other=found["extract"].cpu,
-             against="our extract of the same rows", runs=runs, note=note),
+        Line(subject="whole", name=f"validate {size} rows: CPU", unit="CPU-s", ours=cost.cpu,
+             other=found["extract"].cpu, against="our extract of the same rows", runs=runs, note=note),
         Line(subject="whole", name=f"validate {size} rows: memory", unit="MiB", ours=cost.memory,
              other=found["extract"].memory, against="our extract of the same rows", runs=runs, note=note),
     ]  # fmt: skip

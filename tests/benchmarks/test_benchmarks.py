@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,23 +83,23 @@ def test_a_goal_is_met_by_its_ratio_alone() -> None:
 
 
 def found_of(lines: list[Line]) -> dict:
-    return json.loads(
-        json.dumps({"at": "2026-01-01", "machine": report.machine(), "lines": [asdict(x) for x in lines]})
-    )
+    return json.loads(json.dumps(report.results(lines, "2026-01-01")))
 
 
 def test_what_is_committed_was_computed_and_rendered() -> None:
     found = json.loads(report.JSON.read_text())
-    assert found["lines"]
-    for line in found["lines"]:
+    lines = [line for measured in found["subjects"].values() for line in measured["lines"]]
+    assert lines
+    for line in lines:
         assert line["ratio"] == ratio_of(line["ours"], line["other"]), line["name"]
         assert line["met"] == met_by(line["ratio"], line["goal"]), line["name"]
     assert report.PAGE.read_text() == report.page(found)
 
 
-def test_results_are_written_as_they_are_read(tmp_path: Path) -> None:
+def test_results_are_written_as_they_are_read_and_other_subjects_stay(tmp_path: Path) -> None:
     line = Line(subject="s", name="n", unit="s", ours=1.0, other=None, against="x", note="why")
-    report.write(report.results([line], "2026-01-01"), tmp_path)
+    report.write(report.results([line], "2026-01-01", found_of([replace(line, subject="before")])), tmp_path)
     found = json.loads((tmp_path / "benchmarks.json").read_text())
-    assert found["lines"][0]["note"] == "why"
+    assert list(found["subjects"]) == ["before", "s"]
+    assert found["subjects"]["s"]["lines"][0]["note"] == "why"
     assert (tmp_path / "benchmarks.md").read_text() == report.page(found)
