@@ -17,6 +17,7 @@ SUBJECTS = {  # name -> module with `lines(place, sizes, runs, progress)`
     "predict": "features and forecasts of a shard",
     "publish": "predictions in, visible to readers",
     "whole": "the three together beside the floor; validate",
+    "growth": "nights as history, articles and shards grow",
     "monitors": "statistics of drift and accuracy",
 }
 SIZES, RUNS = [1_000_000, 10_000_000], 3
@@ -38,13 +39,17 @@ def main() -> None:
             made = module.lines(where, sizes, QUICK_RUNS if asked.quick else RUNS, progress)
             print(f"\n{report.table(made)}\n", flush=True)
             found += made
+            if asked.write:
+                _write(made)
     missed = [line for line in found if line.met is False]
     goals = sum(line.goal is not None for line in found)
     print(f"{goals - len(missed)} of {goals} goals met" + "".join(f"\n  missed: {line.name}" for line in missed))
-    if asked.write:
-        before = json.loads(report.JSON.read_text()) if report.JSON.exists() else None
-        report.write(report.results(found, datetime.now(UTC).isoformat(timespec="minutes"), before))
-        print(f"written: {report.JSON.relative_to(report.ROOT)}, {report.PAGE.relative_to(report.ROOT)}")
+
+
+def _write(lines: list[Line]) -> None:
+    """A subject as soon as it is measured: what comes after it may take long."""
+    before = json.loads(report.JSON.read_text()) if report.JSON.exists() else None
+    report.write(report.results(lines, datetime.now(UTC).isoformat(timespec="minutes"), before))
 
 
 def _arguments() -> argparse.Namespace:
