@@ -112,7 +112,7 @@ def _world(place: Place, months: int, articles: int, progress: Progress) -> Worl
     fill(url, days=days + NIGHTS + SHARD_NIGHTS, per_day=max(int(articles * SALES), 8), keys=articles)
     made = install(place, url)
     last = FIRST + timedelta(days=days - 1)
-    model = predict.model_of(str(place.folder), progress)
+    model = predict.model_of(str(place.folder))
     measure(imported, environment=dict(made.environment), last=last.isoformat(), model=model)
     return World(made, url, [last + timedelta(days=n + 1) for n in range(NIGHTS + SHARD_NIGHTS)])
 

@@ -31,7 +31,7 @@ def lines(place: Place, sizes: list[int], runs: int, progress: Progress) -> list
     """Costs at each size, and what the largest takes more than the smallest."""
     found: dict[int, dict[str, Cost]] = {}
     made: list[Line] = []
-    model = model_of(str(place.folder), progress)
+    model = model_of(str(place.folder))
     for rows in sizes:
         times = runs if rows == sizes[0] else 1
         progress(f"predict: making the panel behind {in_words(rows)} predictions, then {times} × each way")
@@ -59,14 +59,13 @@ def folder_of() -> PipelineFolder:
 
 
 @cache
-def model_of(folder: str, progress: Progress) -> str:
+def model_of(folder: str) -> str:
     """The path of a sealed model of the pipeline's recipe, trained on a small panel."""
     from nightcast import models
     from nightcast.domain import recipe
     from nightcast.domain.calendar_view import calendar_view
     from nightcast.steps.snapshot import load_cube, load_manifest
 
-    progress(f"training a model on {LEARNED} articles")
     lake = Lake(tempfile.mkdtemp(dir=folder))
     digest = panel(lake, LEARNED, DAYS)
     manifest, pipeline = load_manifest(lake, digest), folder_of().pipeline

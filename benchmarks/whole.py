@@ -13,7 +13,7 @@ from benchmarks.place import Place, install
 def lines(place: Place, sizes: list[int], runs: int, progress: Progress) -> list[Line]:
     """So many rows in and as many predictions out, at the smallest size; and `validate` by itself."""
     rows = sizes[0]
-    model = predict.model_of(str(place.folder), progress)
+    model = predict.model_of(str(place.folder))
     url, made = place.database(), install(place)
     progress(f"whole: {in_words(rows)} rows in, {in_words(rows)} predictions out, {runs} × each way")
     fill(url, days=extract.DAYS, per_day=rows // extract.DAYS, keys=max(rows // 100, 10))

@@ -19,7 +19,11 @@ TINY = [2_000, 4_000]
 
 @pytest.fixture(scope="module")
 def where(server: Server, tmp_path_factory: pytest.TempPathFactory) -> place.Place:
-    return place.Place(server, tmp_path_factory.mktemp("bench"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predict, "LEARNED", 300)
+        folder = tmp_path_factory.mktemp("bench")
+        predict.model_of(str(folder))  # is kept for all subjects
+    return place.Place(server, folder)
 
 
 @pytest.mark.postgres
