@@ -8,7 +8,7 @@ import pytest
 
 from cli.calling import call
 from nightcast import spec
-from nightcast.cli.references import PAGES, pipeline_yaml
+from nightcast.cli.references import PAGES
 from nightcast.domain.feature_meanings import MEANINGS
 from nightcast.domain.features import FEATURE_KINDS
 from nightcast.domain.monitoring import AccuracySlices, LevelSlices
@@ -25,9 +25,7 @@ def test_a_reference_page_is_what_the_code_says(name: str) -> None:
 
 
 def test_every_key_of_a_pipeline_says_what_it_means() -> None:
-    silent = [
-        f"{title}.{n}" for title, kind in pipeline_yaml.sections() for n, c in spec.comments_of(kind).items() if not c
-    ]
+    silent = [f"{title}.{n}" for title, kind in spec.sections() for n, c in spec.comments_of(kind).items() if not c]
     assert silent == ["pipeline.yaml.name"]  # which is the folder's
 
 

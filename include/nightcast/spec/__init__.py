@@ -4,6 +4,7 @@ from nightcast.spec.editor_schema import json_schema
 from nightcast.spec.field_comments import comments_of
 from nightcast.spec.folder import from_files, list_pipelines, load_all, load_folder, with_model
 from nightcast.spec.new_folder import SCHEMA, new_folder, schema_text
+from nightcast.spec.sections import sections
 from nightcast.spec.validation import read_feature
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "new_folder",
     "read_feature",
     "schema_text",
+    "sections",
     "with_model",
 ]

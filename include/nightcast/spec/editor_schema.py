@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Iterator
-from dataclasses import is_dataclass
 from typing import Any
 
 from nightcast.domain.families import FAMILIES
 from nightcast.domain.features import FEATURE_KINDS
 from nightcast.domain.pipeline import Pipeline
 from nightcast.spec.field_comments import comments_of
+from nightcast.spec.sections import sections
 from nightcast.spec.validation import NAMED_BY_FOLDER, adapter
 
 
@@ -35,24 +33,9 @@ def json_schema() -> dict[str, Any]:
         moment = schema["$defs"][section]["properties"][name]
         del moment["format"]  # which asks for an offset, where ours is in schedule.timezone
         moment["pattern"] = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
-    for kind in _kinds(Pipeline):
+    for kind in {kind for _, kind in sections()} | set(FEATURE_KINDS.values()):
         definition = schema if kind is Pipeline else schema["$defs"][kind.__name__]
         for name, says in comments_of(kind).items():
             if says and name in definition["properties"]:
                 definition["properties"][name] = {"description": says} | definition["properties"][name]
     return schema
-
-
-def _kinds(kind: type) -> Iterator[type]:
-    """A dataclass and all that its fields hold."""
-    yield kind
-    for hint in typing.get_type_hints(kind).values():
-        yield from (inner for found in _dataclasses(hint) for inner in _kinds(found))
-
-
-def _dataclasses(hint: Any) -> Iterator[type]:
-    if isinstance(hint, type) and is_dataclass(hint):
-        yield hint
-    else:
-        for inner in typing.get_args(hint):
-            yield from _dataclasses(inner)

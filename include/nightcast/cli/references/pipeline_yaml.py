@@ -38,35 +38,8 @@ _TYPES = {
 
 def page() -> str:
     """The page in Markdown."""
-    lines = [line for title, kind in sections() for line in _section(title, kind)]
+    lines = [line for title, kind in spec.sections() for line in _section(title, kind)]
     return "\n".join([_HEAD, *lines, *_parameters()]) + "\n"
-
-
-def sections() -> list[tuple[str, type]]:
-    """Every mapping of the file with its path, in the order in which it is written."""
-    found: list[tuple[str, type]] = []
-
-    def walk(title: str, kind: type) -> None:
-        found.append((title, kind))
-        hints = get_type_hints(kind, include_extras=True)
-        for each in fields(kind):
-            if each.name not in _ELSEWHERE:
-                for inner, suffix in _dataclasses(hints[each.name]):
-                    walk(f"{title}.{each.name}{suffix}".removeprefix("pipeline.yaml."), inner)
-
-    walk("pipeline.yaml", Pipeline)
-    return found
-
-
-def _dataclasses(hint: Any) -> Iterator[tuple[type, str]]:
-    if is_dataclass(hint) and isinstance(hint, type):
-        yield hint, ""
-    elif get_origin(hint) in (Union, types.UnionType):
-        for inner in get_args(hint):
-            yield from _dataclasses(inner)
-    elif get_args(hint) and get_origin(hint) is not Annotated:
-        for inner, _ in _dataclasses(get_args(hint)[-1]):
-            yield inner, ".NAME"
 
 
 def _section(title: str, kind: type) -> Iterator[str]:
