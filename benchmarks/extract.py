@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.generated import FIRST, fill
-from benchmarks.harness import FLAT, Cost, Line, Progress, in_words, measure, side_by_side
+from benchmarks.harness import Cost, Line, Progress, flatness, in_words, measure, side_by_side
 from benchmarks.place import FOLDERS, PIPELINE, Place
 
 DAYS = 4  # of a night's window: its own day and three for late rows
@@ -22,13 +22,7 @@ def lines(place: Place, sizes: list[int], runs: int, progress: Progress) -> list
     for rows in sizes:
         found[rows] = _at(place, rows, runs if rows == sizes[0] else 1, progress)
     made = [line for rows, costs in found.items() for line in _compared(rows, costs, runs if rows == sizes[0] else 1)]
-    small, large = sizes[0], sizes[-1]
-    if small != large:
-        name = f"extract: memory at {in_words(large)} rows, beside {in_words(small)}"
-        ours = found[large]["ours"].memory, found[small]["ours"].memory
-        made.append(Line(subject="extract", name=name, unit="MiB", ours=ours[0], other=ours[1],
-                         against=f"itself at {in_words(small)}", goal=FLAT))  # fmt: skip
-    return made
+    return made + flatness("extract", found)
 
 
 def _at(place: Place, rows: int, runs: int, progress: Progress) -> dict[str, Cost]:

@@ -10,7 +10,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,17 @@ class Line:
     def __post_init__(self) -> None:
         object.__setattr__(self, "ratio", ratio_of(self.ours, self.other))
         object.__setattr__(self, "met", met_by(self.ratio, self.goal))
+
+
+def flatness(subject: str, found: Mapping[int, Mapping[str, Cost]]) -> list[Line]:
+    """What our memory at the largest size is beside that at the smallest; nothing where there is one size."""
+    small, large = min(found), max(found)
+    if small == large:
+        return []
+    name = f"{subject}: memory at {in_words(large)} rows, beside {in_words(small)}"
+    ours = found[large]["ours"].memory, found[small]["ours"].memory
+    against = f"itself at {in_words(small)}"
+    return [Line(subject=subject, name=name, unit="MiB", ours=ours[0], other=ours[1], against=against, goal=FLAT)]
 
 
 def ratio_of(ours: float | None, other: float | None) -> float | None:

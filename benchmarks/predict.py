@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.generated import FIRST
-from benchmarks.harness import FLAT, Cost, Line, Progress, in_words, measure, side_by_side
+from benchmarks.harness import Cost, Line, Progress, flatness, in_words, measure, side_by_side
 from benchmarks.place import FOLDERS, PIPELINE, Place
 from nightcast import spec
 from nightcast.domain.manifest import CalendarDay, Manifest, PanelDay, manifest_json
@@ -46,12 +46,7 @@ def lines(place: Place, sizes: list[int], runs: int, progress: Progress) -> list
         for name, unit, pair in (("CPU", "CPU-s", (mine.cpu, bare.cpu)), ("time", "s", (mine.wall, bare.wall))):
             made.append(Line(subject="predict", name=f"predict {size} rows: {name}", unit=unit, ours=pair[0],
                              other=pair[1], against="predict of ready features", runs=times))  # fmt: skip
-    small, large = sizes[0], sizes[-1]
-    if small != large:
-        made.append(Line(subject="predict", name=f"predict: memory at {in_words(large)} rows, beside {in_words(small)}",
-                         unit="MiB", ours=found[large]["ours"].memory, other=found[small]["ours"].memory,
-                         against=f"itself at {in_words(small)}", goal=FLAT))  # fmt: skip
-    return made
+    return made + flatness("predict", found)
 
 
 def folder_of() -> PipelineFolder:

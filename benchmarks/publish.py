@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.harness import FLAT, Cost, Line, Progress, in_words, measure, side_by_side
+from benchmarks.harness import Cost, Line, Progress, flatness, in_words, measure, side_by_side
 from benchmarks.place import Installation, Place, install
 
 ORIGIN = date(2024, 6, 30)
@@ -27,13 +27,7 @@ def lines(place: Place, sizes: list[int], runs: int, progress: Progress) -> list
     made = []
     for rows in sizes:
         made += _compared(rows, found[rows], found[sizes[0]], sizes[0], runs if rows == sizes[0] else 1)
-    small, large = sizes[0], sizes[-1]
-    if small != large:
-        name = f"publish: memory at {in_words(large)} rows, beside {in_words(small)}"
-        ours = found[large]["ours"].memory, found[small]["ours"].memory
-        made.append(Line(subject="publish", name=name, unit="MiB", ours=ours[0], other=ours[1],
-                         against=f"itself at {in_words(small)}", goal=FLAT))  # fmt: skip
-    return made
+    return made + flatness("publish", found)
 
 
 def _at(place: Place, rows: int, runs: int, progress: Progress, *, with_to_sql: bool) -> dict[str, Cost]:

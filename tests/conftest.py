@@ -47,9 +47,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres.Server]:
     """The embedded Postgres, started for this session and stopped with it."""
-    with enterable_folder() as root:
-        yield postgres.start(root / "cluster")
-        postgres.stop(root / "cluster")
+    with new_server() as made:
+        yield made
 
 
 @pytest.fixture
@@ -57,6 +56,14 @@ def enterable() -> Iterator[Path]:
     """A folder for what runs as user nobody: a Postgres that root starts."""
     with enterable_folder() as root:
         yield root
+
+
+@contextmanager
+def new_server() -> Iterator[postgres.Server]:
+    """An embedded Postgres of one's own, where roles matter: they belong to a whole server."""
+    with enterable_folder() as root:
+        yield postgres.start(root / "cluster")
+        postgres.stop(root / "cluster")
 
 
 @contextmanager

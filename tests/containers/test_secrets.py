@@ -9,13 +9,14 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
 
-from conftest import enterable_folder
+from conftest import new_server
 from nightcast.errors import SettingMissing
 from nightcast.local import containers, environment, postgres
 from nightcast.local.state import LOGINS, ROLES
@@ -72,11 +73,10 @@ def test_make_env_needs_nothing_installed(repository: Path, tmp_path: Path) -> N
 
 
 @pytest.fixture
-def fresh() -> object:
+def fresh() -> Iterator[postgres.Server]:
     """A server with nobody's roles."""
-    with enterable_folder() as root:
-        yield postgres.start(root / "cluster")
-        postgres.stop(root / "cluster")
+    with new_server() as made:
+        yield made
 
 
 def test_the_one_shot_makes_roles_and_databases_and_can_be_repeated(

@@ -111,7 +111,8 @@ def test_no_level_is_mistaken_for_the_rest() -> None:
 
 def test_many_levels_are_hashed_whichever_day_has_them() -> None:
     random = np.random.default_rng(3)
-    rows = [(f"shop {n}", float(v), "x") for n, v in zip(random.integers(0, 300, 3000), random.normal(0, 1, 3000))]  # noqa: B905
+    shops, values = random.integers(0, 300, 3000), random.normal(0, 1, 3000)
+    rows = [(f"shop {n}", float(v), "x") for n, v in zip(shops, values, strict=True)]
     whole = split(rows)
     assert whole.hashed
     assert len(whole.parts) <= LEVELS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import enterable_folder
+from conftest import new_server
 from nightcast.local import environment, postgres
 from nightcast.local.state import Local, open_state
 
@@ -42,6 +42,5 @@ def until() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Server]:
     """A server for these tests alone, because roles belong to a whole server."""
-    with enterable_folder() as root:
-        yield postgres.start(root / "cluster")
-        postgres.stop(root / "cluster")
+    with new_server() as made:
+        yield made

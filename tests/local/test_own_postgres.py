@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import enterable_folder
+from conftest import new_server
 from docs.pages import ROOT, Block, blocks, follow
 from nightcast import spec
 from nightcast.local import databases, postgres, psql
@@ -26,9 +26,8 @@ pytestmark = pytest.mark.postgres
 @pytest.fixture
 def theirs() -> Iterator[postgres.Server]:
     """A server with nothing of ours: the page makes roles."""
-    with enterable_folder() as root:
-        yield postgres.start(root / "cluster")
-        postgres.stop(root / "cluster")
+    with new_server() as made:
+        yield made
 
 
 def test_a_reader_of_the_page_has_a_server_with_our_roles_and_nothing_else_changed(

@@ -336,5 +336,5 @@ def test_the_file_is_closed_when_its_reader_leaves(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(local, "open", lambda *a, **k: opened.append(opening(*a, **k)) or opened[-1])
     rows = source.read_files(str(tmp_path), BY_DAY, DAY, NEXT, METER, 1)
     next(rows)
-    rows.close()  # type: ignore[attr-defined]
+    rows.close()  # type: ignore[attr-defined] # the iterator is a generator
     assert [file.closed for file in opened] == [True]

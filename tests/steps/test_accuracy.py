@@ -16,18 +16,21 @@ from nightcast.steps import monitor_accuracy
 from nightcast.steps.scoring import scored
 from nightcast.store import accuracy, connect
 from nightcast.store.queries import execute
-from steps.world import FIRST_DAY, FIRST_NIGHT, NEXT, NIGHTS, PIPELINE, World, changed, scheduled
+from steps.world import (
+    FIRST_DAY,
+    FIRST_NIGHT,
+    LATE,
+    NEXT,
+    NIGHTS,
+    NOT_LATE,
+    PIPELINE,
+    RESTATED,
+    World,
+    changed,
+    scheduled,
+)
 
 pytestmark = pytest.mark.postgres
-
-RESTATED = NIGHTS[1]
-LATE = f"""
-INSERT INTO raw_line (line, delivery, invoice, stock_code, description, quantity, sold_at, price, customer_id, country)
-SELECT 9000000 + line, delivery, '7' || substr(invoice, 2), stock_code, description, quantity, sold_at, price,
-    customer_id, country
-FROM raw_line WHERE sold_at::date = '{RESTATED}' AND invoice NOT LIKE 'C%' AND quantity > 0 AND price > 0
-"""
-NOT_LATE = "DELETE FROM raw_line WHERE line > 9000000"
 
 
 def beside(world: World, origin: date) -> list[dict[str, Any]]:

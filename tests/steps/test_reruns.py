@@ -10,19 +10,24 @@ import pytest
 from nightcast.domain.night import RunMode, RunState
 from nightcast.steps import failure, open_run
 from nightcast.store import intake, publication
-from steps.world import FIRST_NIGHT, NEXT, NIGHTS, PIPELINE, World, asked, changed, clock_of, scheduled
+from steps.world import (
+    FIRST_NIGHT,
+    LATE,
+    NEXT,
+    NIGHTS,
+    NOT_LATE,
+    PIPELINE,
+    RESTATED,
+    World,
+    asked,
+    changed,
+    clock_of,
+    scheduled,
+)
 
 pytestmark = pytest.mark.postgres
 
 LAST = NIGHTS[-1]
-RESTATED = NIGHTS[1]
-LATE = f"""
-INSERT INTO raw_line (line, delivery, invoice, stock_code, description, quantity, sold_at, price, customer_id, country)
-SELECT 9000000 + line, delivery, '7' || substr(invoice, 2), stock_code, description, quantity, sold_at, price,
-    customer_id, country
-FROM raw_line WHERE sold_at::date = '{RESTATED}' AND invoice NOT LIKE 'C%' AND quantity > 0 AND price > 0
-"""
-NOT_LATE = "DELETE FROM raw_line WHERE line > 9000000"
 
 
 def test_a_cleared_published_night_does_nothing(served: World) -> None:

@@ -33,6 +33,14 @@ TRAINED_THROUGH = date(2011, 10, 23)  # the last day that the second one knows
 FIRST_NIGHT = date(2011, 10, 24)
 NIGHTS = (FIRST_NIGHT, date(2011, 10, 25), date(2011, 10, 26))  # Monday to Wednesday
 NEXT = date(2011, 10, 27)
+RESTATED = NIGHTS[1]  # a day of which the source has more rows later
+LATE = f"""
+INSERT INTO raw_line (line, delivery, invoice, stock_code, description, quantity, sold_at, price, customer_id, country)
+SELECT 9000000 + line, delivery, '7' || substr(invoice, 2), stock_code, description, quantity, sold_at, price,
+    customer_id, country
+FROM raw_line WHERE sold_at::date = '{RESTATED}' AND invoice NOT LIKE 'C%' AND quantity > 0 AND price > 0
+"""
+NOT_LATE = "DELETE FROM raw_line WHERE line > 9000000"
 DOUBLED = date(2010, 12, 6)  # the source has it twice, as all days from 2010-12-01 to 2010-12-09
 FOLDERS = Path(__file__).resolve().parents[2] / "include" / "pipelines"
 RECIPE = ("training: {origins: 100, every_days: 7, sample: 0.25}", "calibration: {origins: 8, gap_origins: 2,")

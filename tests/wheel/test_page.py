@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import uv
 
-from conftest import enterable_folder
+from conftest import new_server
 from docs.pages import Block, Terminal, blocks, follow
 from nightcast.local import environment, postgres
 from wheel.building import uv_cache
@@ -25,9 +25,8 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 @pytest.fixture
 def theirs() -> Iterator[postgres.Server]:
     """The team's server: the page makes roles there."""
-    with enterable_folder() as root:
-        yield postgres.start(root / "cluster")
-        postgres.stop(root / "cluster")
+    with new_server() as made:
+        yield made
 
 
 @pytest.fixture
