@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from cli.calling import good
 from nightcast.domain.night import RunMode, RunState
 from nightcast.steps import failure, open_run
-from nightcast.store import intake, publication
+from nightcast.store import intake, models, publication
 from steps.world import (
     FIRST_NIGHT,
     LATE,
@@ -89,9 +91,35 @@ def test_looking_anew_at_a_restated_day_opens_a_revision_and_keeps_the_old_one(s
     now = served.as_analyst(f"SELECT DISTINCT origin, revision, run FROM forecast.{PIPELINE}")
     assert now == [{"origin": LAST, "revision": 2, "run": run.run_id}]
     changes = served.as_analyst(
-        f"SELECT revision, withdrawn_at FROM forecast.changes WHERE origin = '{LAST}' ORDER BY 1"
+        f"SELECT revision, withdrawn_at, reason FROM forecast.changes WHERE origin = '{LAST}' ORDER BY 1"
     )
     assert [c["withdrawn_at"] is None for c in changes] == [False, True]
+    assert changes[0]["reason"] == f"replaced by run {run.run_id}: data of {RESTATED} restated"
+
+
+def test_another_model_and_another_spec_open_a_revision_that_says_so(served: World) -> None:
+    """The model that is live for the night is another one since; and once more, the folder was edited."""
+    older = served.as_analyst(f"SELECT * FROM forecast.{PIPELINE} ORDER BY sku, target_date")
+    with served.writing() as tx:
+        models.promote(tx, PIPELINE, 1, effective_from=LAST, who="test", why="worse", event=models.ModelEvent.ROLL_BACK)
+    modelled = served.night(LAST, scheduler_run_id="manual__1", mode="known_now")
+    served.edit("pipeline.yaml", "min_active_days: 3", "min_active_days: 20")
+    edited = served.night(LAST, scheduler_run_id="manual__2", mode="known_now")
+    assert (modelled["revision"], edited["revision"]) == (2, 3)
+    reasons = served.as_analyst(f"SELECT reason FROM forecast.changes WHERE origin = '{LAST}' ORDER BY revision")
+    assert [r["reason"] for r in reasons] == [
+        f"replaced by run {modelled['run_id']}: model v1 in the place of v2",
+        f"replaced by run {edited['run_id']}: pipeline.yaml edited",
+        None,
+    ]
+    with served.writing() as tx:
+        first, *_ = publication.revisions(tx, PIPELINE, LAST)
+    then = first.published_at.isoformat()
+    again = served.as_analyst(f"SELECT * FROM forecast.{PIPELINE}_as_of('{then}') ORDER BY sku, target_date")
+    assert again == older
+    text = "\n".join(good(served, "show", modelled["run_id"]))
+    assert re.search(rf"^ +3 +{edited['run_id']} .* -  +-$", text, re.MULTILINE)
+    assert f"replaced by run {modelled['run_id']}: model v1 in the place of v2" in text
 
 
 def test_a_restated_day_is_used_by_later_nights_only(served: World) -> None:

@@ -155,6 +155,19 @@ def test_a_run_shows_how_its_forecast_did(client: TestClient, memory: Memory, pu
         assert part in text
 
 
+def test_a_night_with_several_revisions_says_why(client: TestClient, memory: Memory, published: int) -> None:
+    assert "Revisions of this night" not in client.get(f"/runs/{published}").text
+    newer = memory.scored_run(memory.forecast(level=2.0), inputs="other").run_id
+    with memory.writing() as tx:
+        publication.publish(tx, newer, lambda then, now: f"not as run {then.run_id}: {HOSTILE}")
+    for run in (published, newer):
+        text = client.get(f"/runs/{run}").text
+        assert "Revisions of this night" in text
+        assert f"replaced by run {newer}: not as run {published}: &lt;script&gt;" in text
+        assert "script" not in tags_of(text)
+    assert "Readers do not see this run." in client.get(f"/runs/{published}").text
+
+
 def test_a_stopped_run_says_first_what_broke(client: TestClient, stopped: int) -> None:
     text = client.get(f"/runs/{stopped}").text
     assert "Readers do not see this run." in text

@@ -36,6 +36,7 @@ def show(settings: Settings, run_id: int) -> None:
         run = run_store.get(tx, run_id)
         shown = publication.current(tx, run.pipeline, run.origin)
         last = publication.before(tx, run.pipeline, run.origin)
+        revisions = publication.revisions(tx, run.pipeline, run.origin)
         results = check_store.of_run(tx, run_id)
         reasons = check_store.reasons(tx, run_id)
         attempts = fence.attempts(tx, run_id)
@@ -44,6 +45,8 @@ def show(settings: Settings, run_id: int) -> None:
         errors = accuracy.summary(tx, run.pipeline, run_id, run.origin, nights=5)
     print(_headline(run))
     print(_readers(run, shown, last))
+    if run.kind is RunKind.NIGHT and any(r.withdrawn_at for r in revisions):
+        print(f"\n{_revisions(revisions)}")
     print(f"\n{_pins(run)}")
     print(f"\n{_checks(results)}")
     if reasons:
@@ -75,6 +78,13 @@ def _readers(run: run_store.Run, shown: publication.Publication | None, last: pu
             f"Readers see the last published night: origin {last.origin}, revision {last.revision} (run {last.run_id})."
         )
     return "Readers see nothing yet: no night is published."
+
+
+def _revisions(found: Sequence[publication.Publication]) -> str:
+    """Every revision of the night, newest first, and why it was withdrawn: what the next one has otherwise."""
+    headers = ["revision", "run", "published (UTC)", "withdrawn (UTC)", "because"]
+    rows = [[r.revision, str(r.run_id), r.published_at, r.withdrawn_at, r.reason] for r in reversed(found)]
+    return table(headers, rows)
 
 
 def _pins(run: run_store.Run) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nightcast.domain.night import RunState
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import attempt, committing, finish, night_result, over
+from nightcast.steps.running import attempt, committing, finish, inputs_differ, night_result, over
 from nightcast.store import publication, runs
 
 
@@ -20,7 +20,7 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
     if done := over(night, rooms):
         return done
     with attempt(night, rooms, "publish") as trial, committing(trial, rooms) as tx:
-        outcome = publication.publish(tx, trial.run.run_id)
+        outcome = publication.publish(tx, trial.run.run_id, lambda then, now: inputs_differ(then, now, rooms))
         revision = getattr(outcome, "revision", None)
         ended = runs.get(tx, trial.run.run_id)
         finish(tx, trial, counts={"revision": revision}, result={"revision": revision, "state": ended.state})

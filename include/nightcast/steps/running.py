@@ -13,11 +13,13 @@ from datetime import date
 from typing import Any
 
 from nightcast import models, spec
+from nightcast.domain.changes import Inputs, changes
 from nightcast.domain.night import TERMINAL, RunMode, RunState, StepState
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.errors import Fenced, NightRefused, NightStopped
 from nightcast.steps.code_version import code_version
 from nightcast.steps.rooms import Rooms
+from nightcast.steps.snapshot import load_manifest
 from nightcast.store import fence, publication, runs
 from nightcast.store.connect import Connection
 
@@ -121,6 +123,21 @@ def pin_family(tx: Connection, trial: Attempt, family: str) -> None:
     environment = dict(trial.run.environment) | models.environment(family)
     if environment != trial.run.environment:
         runs.pin(tx, trial.run.run_id, environment=environment)
+
+
+def inputs_differ(then: runs.Run, now: runs.Run, rooms: Rooms) -> str:
+    """How the inputs of a run differ from those of an earlier one of its night, in words."""
+    found = changes(_inputs(then, rooms), _inputs(now, rooms)).words
+    ran_on = sorted(n for n, value in now.environment.items() if then.environment.get(n) != value)
+    return found or f"the same inputs gave other rows; not as then: {', '.join(ran_on) or 'nothing that is recorded'}"
+
+
+def _inputs(run: runs.Run, rooms: Rooms) -> Inputs:
+    return Inputs(
+        manifest=load_manifest(rooms.lake, str(run.manifest_digest)),
+        model_version=run.model_version or 0,
+        files=rooms.lake.get_json(str(run.spec_digest)),
+    )
 
 
 def pinned_folder(run: runs.Run, rooms: Rooms) -> PipelineFolder:

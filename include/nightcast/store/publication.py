@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -58,10 +59,14 @@ class Superseded:
     reason: str
 
 
-def publish(tx: Connection, run_id: int) -> Published | Unchanged | Superseded:
+def publish(
+    tx: Connection, run_id: int, differs: Callable[[Run, Run], str] | None = None
+) -> Published | Unchanged | Superseded:
     """Show a run's rows to readers and end the run as published, unchanged or superseded. Repeating it changes nothing.
 
     Under the pipeline's lock: the model version must still be allowed, and no newer run of the night published.
+    `differs` is asked where the run takes the place of another: how its inputs differ from those of the one before, in
+    words that are stored with the withdrawal.
 
     Raises:
         NotFound: there is no such run.
@@ -86,7 +91,8 @@ def publish(tx: Connection, run_id: int) -> Published | Unchanged | Superseded:
             f"revision {shown.revision} (run {shown.run_id}) has the same inputs and rows",
         )
         return Unchanged(revision=shown.revision)
-    return _move_pointer(tx, run)
+    because = differs(runs.get(tx, shown.run_id), run) if shown and differs else ""
+    return _move_pointer(tx, run, f"replaced by run {run_id}" + (f": {because}" if because else ""))
 
 
 def current(tx: Connection, pipeline: str, origin: date) -> Publication | None:
@@ -122,14 +128,14 @@ def revisions(tx: Connection, pipeline: str, origin: date) -> list[Publication]:
     return _all(rows(tx, _SQL["revisions"], {"pipeline": pipeline, "origin": origin}))
 
 
-def _move_pointer(tx: Connection, run: Run) -> Published:
+def _move_pointer(tx: Connection, run: Run, reason: str) -> Published:
     what = {"pipeline": run.pipeline, "origin": run.origin, "run_id": run.run_id}
     instant = the_row(tx, _SQL["instant"], what)
     try:
         execute(tx, _SQL["end_run"], {**what, **instant})
     except pg.CheckViolation as error:
         raise NightRefused(_unpublishable(run, error.diag.constraint_name)) from error
-    execute(tx, _SQL["withdraw"], {**what, **instant, "reason": f"replaced by run {run.run_id}"})
+    execute(tx, _SQL["withdraw"], {**what, **instant, "reason": reason})
     execute(tx, _SQL["open"], {**what, **instant})
     return Published(revision=instant["revision"], published_at=instant["at"])
 

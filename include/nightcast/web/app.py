@@ -38,11 +38,11 @@ def make_app(guards: Sequence[Any], database_url: Callable[[], str], nights: int
     def run(run_id: int) -> HTMLResponse:
         with _snapshot(database_url()) as tx:
             found = runs.get(tx, run_id)
-            shown = publication.of_run(tx, run_id)
+            night = publication.revisions(tx, found.pipeline, found.origin) if found.kind is RunKind.NIGHT else []
             drift = scores.of_run(tx, run_id) if found.kind is not RunKind.IMPORT else []  # that scores many nights
             errors = accuracy.summary(tx, found.pipeline, run_id, found.origin)
             judged, steps = checks.of_run(tx, run_id), fence.attempts(tx, run_id)
-            return _page(pages.run(found, shown, judged, steps, drift, errors))
+            return _page(pages.run(found, night, judged, steps, drift, errors))
 
     @app.exception_handler(NightcastError)
     def refused(_: Request, error: NightcastError) -> HTMLResponse:

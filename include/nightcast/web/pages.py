@@ -63,15 +63,16 @@ def board(freshness: Sequence[Freshness], nights: Sequence[NightRow]) -> str:
 
 def run(
     run: Run,
-    shown: Sequence[Publication],
+    night: Sequence[Publication],
     checks: Sequence[StoredCheck],
     attempts: Sequence[StepAttempt],
     drift: Sequence[DriftScore],
     errors: Sequence[Summary],
 ) -> str:
-    """One run: what became of it, its pins, its checks (worst first), its drift (most unusual first), how its forecast
-    did, and its steps.
+    """One run: what became of it, the revisions of its `night`, its pins, its checks (worst first), its drift (most
+    unusual first), how its forecast did, and its steps.
     """
+    shown = [p for p in night if p.run_id == run.run_id]
     judged = [
         (_state(c.state), c.check_id, c.step, c.scope, c.message, c.observed, c.limit, c.bad_rows, c.rows)
         for c in checks
@@ -83,6 +84,7 @@ def run(
     body = (
         f'<p><a href="../">All nights</a></p><p>{_headline(run, shown)}</p>'
         + _table(["", ""], _facts(run, shown))
+        + _revisions(night)
         + "<h2>Checks</h2>"
         + _table(["State", "Check", "Step", "Scope", "What was found", "Observed", "Limit", "Bad rows", "Rows"], judged)
         + _drift(drift)
@@ -92,6 +94,18 @@ def run(
         + _table(["Step", "Shard", "Attempt", "State", "Started", "Seconds", "CPU s", "Counts", "Error"], steps)
     )
     return _document(f"{run.pipeline} {run.origin}, run {run.run_id}", body)
+
+
+def _revisions(night: Sequence[Publication]) -> str:
+    """Where the night was published more than once, or withdrawn: each revision, and why it was."""
+    if not any(p.withdrawn_at for p in night):
+        return ""
+    rows = [
+        (p.revision, _Html(f'<a href="{p.run_id}">{p.run_id}</a>'), p.published_at, p.withdrawn_at, p.reason)
+        for p in reversed(night)
+    ]
+    heads = ["Revision", "Run", "Published", "Withdrawn", "Because"]
+    return "<h2>Revisions of this night</h2>" + _table(heads, rows)
 
 
 def _drift(found: Sequence[DriftScore]) -> str:
