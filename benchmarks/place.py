@@ -20,7 +20,7 @@ from nightcast.store.queries import execute
 
 PIPELINE = "generated_demand"
 FOLDERS = Path(__file__).parent / "pipelines"
-PASSWORDS = {name: secrets.token_hex(8) for name in ("nightcast_owner", "nightcast_writer", "analyst")}
+PASSWORDS = {name: secrets.token_hex(8) for name in (*roles.OURS, "analyst")}
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,7 @@ def rights(compose: Compose) -> list[str]:
         "CONTAINER_POSTGRES": {"postgres", "databases"},
         "CONTAINER_ROLE_NIGHTCAST_OWNER": {"databases", "tables"},
         "CONTAINER_ROLE_SOURCE_OWNER": {"databases"},
+        "CONTAINER_ROLE_NIGHTCAST_MONITOR": {"databases"},
         "CONTAINER_ROLE_ANALYST": {"databases"},
         "CONTAINER_LOGIN_ADMIN": {"api-server"},
     }

@@ -52,6 +52,7 @@ def test_every_role_enters_its_own_databases_and_no_other(local: Local, place: P
     assert {role: may_enter(place, local, role) for role in ROLES} == {
         "nightcast_owner": {"nightcast"},
         "nightcast_writer": {"nightcast"},
+        "nightcast_monitor": {"nightcast"},
         "analyst": {"nightcast"},
         "source_owner": {"retail"},
         "source_reader": {"retail"},

@@ -26,7 +26,12 @@ from nightcast.store.connect import Connection
 from nightcast.store.queries import execute, rows
 
 PIPELINE = "daily_demand"
-PASSWORDS = {"nightcast_owner": "owner-secret", "nightcast_writer": "writer-secret", "analyst": "analyst-secret"}
+PASSWORDS = {
+    "nightcast_owner": "owner-secret",
+    "nightcast_writer": "writer-secret",
+    "nightcast_monitor": "monitor-secret",
+    "analyst": "analyst-secret",
+}
 FIRST_DAY = date(2010, 10, 1)  # a shorter history than the excerpt has: importing is most of what a world costs
 EARLY = date(2010, 12, 5)  # the last day that the first model knows
 TRAINED_THROUGH = date(2011, 10, 23)  # the last day that the second one knows

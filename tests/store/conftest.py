@@ -24,7 +24,12 @@ from nightcast.store.connect import Connection, connect, transaction
 from nightcast.store.queries import execute
 from nightcast.store.runs import Run
 
-PASSWORDS = {"nightcast_owner": "owner-secret", "nightcast_writer": "writer-secret", "analyst": "analyst-secret"}
+PASSWORDS = {
+    "nightcast_owner": "owner-secret",
+    "nightcast_writer": "writer-secret",
+    "nightcast_monitor": "monitor-secret",
+    "analyst": "analyst-secret",
+}
 ORIGIN = date(2011, 10, 31)
 
 

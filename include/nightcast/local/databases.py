@@ -17,7 +17,11 @@ from nightcast.store.connect import connect
 from nightcast.store.roles import create_database, create_role
 
 OWNERS = {"nightcast": "nightcast_owner", "airflow": "airflow", "retail": "source_owner"}  # of each database
-VISITORS = {"nightcast": ("nightcast_writer", "analyst"), "airflow": (), "retail": ("source_reader",)}
+VISITORS = {
+    "nightcast": ("nightcast_writer", "nightcast_monitor", "analyst"),
+    "airflow": (),
+    "retail": ("source_reader",),
+}
 
 MAINTENANCE = ("postgres", "template1")  # a server's own databases: on one of ours, for its superuser only
 

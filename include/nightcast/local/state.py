@@ -23,7 +23,15 @@ from nightcast.errors import SettingMissing
 
 CHECKOUT = Path(nightcast.__file__).resolve().parents[2]
 PORTS = ("postgres", "api", "supervisor")
-ROLES = ("nightcast_owner", "nightcast_writer", "analyst", "source_owner", "source_reader", "airflow")
+ROLES = (
+    "nightcast_owner",
+    "nightcast_writer",
+    "nightcast_monitor",
+    "analyst",
+    "source_owner",
+    "source_reader",
+    "airflow",
+)
 LOGINS = ("admin", "operator", "viewer")  # of Airflow's web pages
 # Below the ranges that systems take the ports of outgoing connections from, so that a kept port stays free.
 PORT_RANGE = (18_000, 31_999)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from psycopg2 import sql
 
 from nightcast.domain.accuracy_metrics import definitions
-from nightcast.store import comments, tables
+from nightcast.store import comments, roles, tables
 from nightcast.store.queries import load
 from nightcast.store.tables import Tables, forecast, internal
 
@@ -98,9 +98,9 @@ def drop_views(wanted: Tables) -> Iterator[sql.Composable]:
     yield sql.SQL("DROP FUNCTION IF EXISTS {}(timestamptz)").format(forecast(f"{wanted.pipeline}_as_of"))
 
 
-def grants(wanted: Tables, writer_role: str, analyst_role: str) -> Iterator[sql.Composable]:
-    """Rights of the two roles on a pipeline's tables and views."""
-    parts = _parts(wanted, []) | {"writer": sql.Identifier(writer_role), "analyst": sql.Identifier(analyst_role)}
+def grants(wanted: Tables, analyst_role: str) -> Iterator[sql.Composable]:
+    """Rights of the roles on a pipeline's tables and views."""
+    parts = _parts(wanted, []) | roles.identifiers(analyst_role)
     for query in ("grant_tables", "grant_views"):
         yield sql.SQL(_SQL[query]).format(**parts)
 

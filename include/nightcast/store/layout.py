@@ -53,9 +53,7 @@ def plan(tx: Connection, pipeline: Pipeline) -> list[Change]:
     return changes
 
 
-def apply(
-    tx: Connection, pipeline: Pipeline, analyst_role: str = "analyst", writer_role: str = "nightcast_writer"
-) -> list[Change]:
+def apply(tx: Connection, pipeline: Pipeline, analyst_role: str = "analyst") -> list[Change]:
     """Make the tables, views, comments and grants of a spec, as their owner; what was done.
 
     Additive changes are made in place. Grants are renewed every time, so that a new analyst role gets its rights.
@@ -73,7 +71,7 @@ def apply(
             f"the views of {pipeline.name} cannot be replaced, others are built on them: {error.diag.message_detail}. "
             "Drop those, run `nightcast db apply` and make them again"
         ) from error
-    for statement in ddl.grants(tables.of(pipeline), writer_role, analyst_role):
+    for statement in ddl.grants(tables.of(pipeline), analyst_role):
         execute(tx, statement)
     return changes
 

@@ -9,6 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from nightcast.errors import TablesDoNotFit
+from nightcast.store import roles
 from nightcast.store.connect import connect, transaction
 from nightcast.store.queries import execute, load, lock, row
 
@@ -16,7 +17,7 @@ HEAD = "v0003_accuracy"
 _SQL = load("migrate")
 
 
-def upgrade(owner_url: str, analyst_role: str = "analyst", writer_role: str = "nightcast_writer") -> None:
+def upgrade(owner_url: str, analyst_role: str = "analyst") -> None:
     """Bring a database to this code's tables and renew the grants. Safe to repeat and to run twice at once.
 
     Raises:
@@ -32,7 +33,7 @@ def upgrade(owner_url: str, analyst_role: str = "analyst", writer_role: str = "n
             )
         if found != HEAD:
             _run_migrations(owner_url)
-        _grant(tx, analyst_role, writer_role)
+        _grant(tx, analyst_role)
 
 
 def current(tx: Connection) -> str | None:
@@ -62,13 +63,12 @@ def _run_migrations(owner_url: str, to: str = "head") -> None:
         command.upgrade(config, to)
 
 
-def _grant(tx: Connection, analyst_role: str, writer_role: str) -> None:
-    names = {"analyst": sql.Identifier(analyst_role), "writer": sql.Identifier(writer_role)}
+def _grant(tx: Connection, analyst_role: str) -> None:
     database = sql.Identifier(tx.info.dbname)
     try:
-        execute(tx, sql.SQL(_SQL["grants"]).format(database=database, **names))
+        execute(tx, sql.SQL(_SQL["grants"]).format(database=database, **roles.identifiers(analyst_role)))
     except pg.UndefinedObject as error:
         raise TablesDoNotFit(
-            f"{error.diag.message_primary}; expected roles {writer_role} and {analyst_role}. "
+            f"{error.diag.message_primary}; expected roles {roles.WRITER}, {roles.MONITOR} and {analyst_role}. "
             "Create them as a superuser (CREATE ROLE … LOGIN PASSWORD …), then run `nightcast db apply` again"
         ) from error

@@ -13,18 +13,24 @@ from psycopg2.extensions import encrypt_password
 from nightcast.store.connect import connect
 from nightcast.store.queries import execute, load, row
 
-OWNER, WRITER = "nightcast_owner", "nightcast_writer"
+OURS = OWNER, WRITER, MONITOR = "nightcast_owner", "nightcast_writer", "nightcast_monitor"
 _SQL = load("roles")
 
 
 def create_roles(superuser_url: str, passwords: Mapping[str, str], database: str = "nightcast") -> None:
     """Make (or give new passwords to) login roles, and our database, owned by `nightcast_owner`. Safe to repeat.
 
-    `passwords` maps a role to its password: `nightcast_owner`, `nightcast_writer`, and the analyst role's name.
+    `passwords` maps a role to its password: those of `OURS`, and the analyst role's name.
     """
     for role, password in passwords.items():
         create_role(superuser_url, role, password)
     create_database(superuser_url, database, OWNER)
+
+
+def identifiers(analyst_role: str) -> dict[str, sql.Composable]:
+    """The roles that are given rights, as the names that statements have for them."""
+    names = {"writer": WRITER, "monitor": MONITOR, "analyst": analyst_role}
+    return {name: sql.Identifier(role) for name, role in names.items()}
 
 
 def create_role(superuser_url: str, role: str, password: str) -> None:

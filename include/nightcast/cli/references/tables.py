@@ -40,9 +40,9 @@ def page() -> str:
 
 
 def _page_of(server: postgres.Server) -> str:
-    passwords = {"nightcast_owner": "docs-owner", "nightcast_writer": "docs-writer", "analyst": "docs-analyst"}
+    passwords = {role: f"docs-{role}" for role in (*roles.OURS, "analyst")}
     roles.create_roles(server.url(), passwords, database="docs")
-    owner = server.url("docs", "nightcast_owner", passwords["nightcast_owner"])
+    owner = server.url("docs", roles.OWNER, passwords[roles.OWNER])
     migrate.upgrade(owner)
     with connect.transaction(owner) as tx:
         layout.apply(tx, spec.load_folder(CHECKOUT / "include/pipelines" / _EXAMPLE).pipeline)

@@ -164,6 +164,6 @@ GRANT SELECT, INSERT ON {prediction}, {actual} TO {writer};
 GRANT UPDATE (known_to) ON {actual} TO {writer};
 
 -- name: grant_views
-GRANT SELECT ON {latest}, {history}, {vs_actual}, {accuracy_history}, {accuracy} TO {writer}, {analyst};
+GRANT SELECT ON {latest}, {history}, {vs_actual}, {accuracy_history}, {accuracy} TO {writer}, {monitor}, {analyst};
 REVOKE ALL ON FUNCTION {as_of}(timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION {as_of}(timestamptz) TO {writer}, {analyst}
+GRANT EXECUTE ON FUNCTION {as_of}(timestamptz) TO {writer}, {monitor}, {analyst}

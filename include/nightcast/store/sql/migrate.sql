@@ -28,4 +28,13 @@ GRANT SELECT, INSERT, DELETE ON internal.check_result, internal.quarantined_row,
 GRANT SELECT, INSERT, UPDATE (state) ON internal.model_version TO {writer};
 GRANT SELECT, INSERT, UPDATE (withdrawn_at, reason) ON internal.publication TO {writer};
 GRANT EXECUTE ON FUNCTION internal.ensure_partition(text, int, date) TO {writer};
-GRANT EXECUTE ON FUNCTION internal.clear_shard(bigint, smallint) TO {writer}
+GRANT EXECUTE ON FUNCTION internal.clear_shard(bigint, smallint) TO {writer};
+GRANT CONNECT ON DATABASE {database} TO {monitor};
+GRANT USAGE ON SCHEMA internal, forecast TO {monitor};
+GRANT SELECT ON forecast.changes, forecast.freshness TO {monitor};
+GRANT SELECT ON internal.pipeline, internal.alembic_version, internal.run, internal.run_step, internal.intake TO {monitor};
+GRANT SELECT ON internal.publication, internal.model_version, internal.model_event, internal.actual_day TO {monitor};
+GRANT SELECT ON internal.drift_score, internal.accuracy_score, internal.accuracy_basis TO {monitor};
+-- All but the sample, which quotes rows of the source.
+GRANT SELECT (run_id, step, check_id, scope, state, message, observed, limit_text, rows, bad_rows, seconds, at)
+ON internal.check_result TO {monitor}

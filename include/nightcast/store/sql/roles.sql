@@ -1,4 +1,5 @@
--- Roles: nightcast_owner owns the tables, nightcast_writer runs nights, the analyst role reads schema forecast.
+-- Roles: nightcast_owner owns the tables, nightcast_writer runs nights, nightcast_monitor watches them, the analyst role
+-- reads schema forecast.
 
 -- name: create_role
 CREATE ROLE {role}
