@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from house.source_tree import ENGINE, ROOT, Import, functions_of, imports_of, python_files, room_of
+from house.sql_strings import built
 from nightcast import errors
 
 pytestmark = pytest.mark.unit
@@ -148,3 +149,56 @@ def cli_commands() -> set[str]:
                 name = str(named[0]) if named else str(node.name)
                 found.add(name if owner == "app" else f"{owner} {name}")
     return found
+
+
+def test_sql_is_not_built_out_of_strings() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)}:{line} builds SQL: {code}"
+        for file in (*python_files(), *sorted((ROOT / "scripts").glob("*.py")))
+        for line, code in built(file.read_text(encoding="utf-8"))
+    ]
+    assert not wrong, "bind values, compose identifiers with psycopg2.sql:\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'cursor.execute(f"SELECT * FROM run WHERE run_id = {number}")',
+        'cursor.execute("SELECT * FROM run WHERE run_id = %s" % number)',
+        'cursor.execute("SELECT * FROM " + table)',
+        'cursor.execute("SELECT * FROM {}".format(table))',
+        'cursor.executemany(_SQL["insert"].format(table=table), found)',
+        'cursor.copy_expert(f"COPY {table} FROM STDIN", file)',
+        'cursor.execute(" ".join(["SELECT", column]))',
+        'cursor.execute(query=f"{verb} everything")',
+        'rows(tx, f"{query} LIMIT 1")',
+        'execute(tx, "DROP TABLE x" if easy else f"DROP TABLE {name}")',
+        'sql.SQL(f"{name} = %s")',
+        'sql.SQL(kind + " float8")',
+        'sa.text(query.replace(":day", day))',
+        'query = "SELECT 1"\nquery += f" WHERE x = {x}"\ncursor.execute(query)',
+        'def f(tx, name):\n    query = f"SELECT {name}"\n    return rows(tx, query)',
+        'def f(tx, name):\n    def g():\n        execute(tx, made)\n    made = "DELETE FROM %s" % name\n    return g',
+        'statement = f"DELETE FROM {table}"',
+        'hand_on("UPDATE run SET state = " + state)',
+    ],
+)
+def test_planted_sql_is_found(code: str) -> None:
+    assert built(code), code
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'cursor.execute("SELECT * FROM run WHERE run_id = %(number)s", {"number": number})',
+        'cursor.execute("SELECT a " "FROM b")',
+        'execute(tx, sql.SQL(_SQL["set"]).format(table=sql.Identifier(name)))',
+        'parts = sql.SQL(", ").join(map(sql.Identifier, names))\ncursor.execute(sql.SQL("SELECT {}").format(parts))',
+        'made = sql.SQL("SELECT {}")\ncursor.execute(made.format(sql.Literal(1)))',
+        'cursor.execute(sql.SQL("SELECT 1 ") + sql.SQL("WHERE true"))',
+        'print(f"Drop those, then select {name}")',
+        'path.write_text(text.replace("a", "b"))',
+    ],
+)
+def test_composed_sql_is_let_through(code: str) -> None:
+    assert not built(code), code

@@ -37,7 +37,19 @@ COLUMNS = {  # of the published file, in its order, with the type each is read a
     "Customer ID": pa.float64(),  # written as 13085.0
     "Country": pa.string(),
 }
-TABLE = "line, delivery, invoice, stock_code, description, quantity, sold_at, price, customer_id, country"
+TABLE = (
+    "line",
+    "delivery",
+    "invoice",
+    "stock_code",
+    "description",
+    "quantity",
+    "sold_at",
+    "price",
+    "customer_id",
+    "country",
+)
+CALENDAR = ("day", "open", "note", "day_of_year", "day_of_month", "days_to_24_dec")
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,7 @@ def _copy_lines(cursor: Any, path: Path, shift_days: int) -> None:
     rows = _Bytes(_csv_chunks(path, shift_days))
     try:
         cursor.copy_expert(
-            f"COPY raw_line ({TABLE}) FROM STDIN WITH (FORMAT csv, FREEZE)",
+            sql.SQL("COPY raw_line ({}) FROM STDIN WITH (FORMAT csv, FREEZE)").format(_names(TABLE)),
             io.BufferedReader(rows, COPY_BYTES),
             COPY_BYTES,
         )
@@ -148,8 +160,12 @@ def _fill_calendar(cursor: Any, shift_days: int) -> None:
     first, last = cursor.fetchone()
     days = trading_days(first - shift, last - shift + CALENDAR_AHEAD)
     rows = [(d.day + shift, *astuple(d)[1:]) for d in days]
-    columns = "day, open, note, day_of_year, day_of_month, days_to_24_dec"
-    execute_values(cursor, f"INSERT INTO trading_calendar ({columns}) VALUES %s", rows, page_size=1000)  # noqa: S608
+    into = sql.SQL("INSERT INTO trading_calendar ({}) VALUES %s").format(_names(CALENDAR))
+    execute_values(cursor, into, rows, page_size=1000)
+
+
+def _names(columns: tuple[str, ...]) -> sql.Composable:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
 def _csv_chunks(path: Path, shift_days: int) -> Iterator[bytes]:

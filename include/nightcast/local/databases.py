@@ -75,14 +75,16 @@ def drop(local: Installation, admin_url: str) -> list[str]:
     with closing(connect(admin_url)) as admin:
         admin.autocommit = True
         cursor = admin.cursor()
-        for kind, query in (
-            ("DATABASE", "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = %s"),
-            ("ROLE", "SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s"),
+        for statement, query in (
+            (
+                "DROP DATABASE {} WITH (FORCE)",
+                "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = %s",
+            ),
+            ("DROP ROLE {}", "SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s"),
         ):
             cursor.execute(query, (_sign(local),))
             for (name,) in cursor.fetchall():
-                force = " WITH (FORCE)" if kind == "DATABASE" else ""
-                _execute(admin, f"DROP {kind} {{}}{force}", sql.Identifier(name))
+                _execute(admin, statement, sql.Identifier(name))
                 dropped.append(name)
     return dropped
 

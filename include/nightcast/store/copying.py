@@ -19,7 +19,7 @@ import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from nightcast.store.queries import Query
+from nightcast.store.queries import Query, composed
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -63,10 +63,9 @@ def digest_of(table: pa.Table) -> str:
 
 def digest_of_query(tx: Connection, query: Query) -> str:
     """SHA-256 over the binary COPY form of a query's rows, streamed: the server sorts, nothing is kept here."""
-    text = query if isinstance(query, str) else query.as_string(tx)
     sink = _Digest()
     with tx.cursor() as cursor:
-        cursor.copy_expert(f"COPY ({text}) TO STDOUT (FORMAT binary)", sink)
+        cursor.copy_expert(sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(composed(query)), sink)
     return sink.digest.hexdigest()
 
 

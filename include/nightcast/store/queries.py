@@ -37,6 +37,11 @@ def named(text: str) -> dict[str, str]:
     return found
 
 
+def composed(query: Query) -> sql.Composable:
+    """A query as a part of another one."""
+    return sql.SQL(query) if isinstance(query, str) else query
+
+
 def rows(tx: Connection, query: Query, parameters: Mapping[str, Any] | None = None) -> list[Row]:
     """All rows, each as column -> value."""
     with tx.cursor(cursor_factory=RealDictCursor) as cursor:
