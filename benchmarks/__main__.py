@@ -19,6 +19,7 @@ SUBJECTS = {  # name -> module with `lines(place, sizes, runs, progress)`
     "whole": "the three together beside the floor; validate",
     "growth": "nights as history, articles and shards grow",
     "monitors": "statistics of drift and accuracy",
+    "fleet": "thirty pipelines due at the same minute, under Airflow",
 }
 SIZES, RUNS = [1_000_000, 10_000_000], 3
 QUICK_SIZES, QUICK_RUNS = [50_000, 200_000], 1

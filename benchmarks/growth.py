@@ -128,20 +128,22 @@ def _split(cost: Cost) -> dict[str, float]:
     return {"predict": scored, "rest": sum(cost.answer.values()) - scored}
 
 
-def imported(environment: Mapping[str, str], last: str, model: str) -> Iterator[None]:
+def imported(
+    environment: Mapping[str, str], last: str, model: str, first: str = FIRST.isoformat(), pipeline: str = PIPELINE
+) -> Iterator[None]:
     """The history taken in, and the model live from then on."""
     from nightcast.steps import import_history
     from nightcast.store import models
 
     made, through = Installation(environment), date.fromisoformat(last)
     yield
-    import_history.run({"pipeline": PIPELINE, "first": FIRST.isoformat(), "last": last}, made.rooms, _clock(through))
+    import_history.run({"pipeline": pipeline, "first": first, "last": last}, made.rooms, _clock(through))
     digest = made.rooms.lake.put(Path(model).read_bytes())
     said = {"who": "benchmark", "why": "trained before"}
     with made.rooms.transaction() as tx:
-        models.register(tx, PIPELINE, bundle_digest=digest, trained_through=through, training_digest=digest,
+        models.register(tx, pipeline, bundle_digest=digest, trained_through=through, training_digest=digest,
                         spec_digest=digest, **said)  # fmt: skip
-        models.promote(tx, PIPELINE, 1, effective_from=FIRST, **said)
+        models.promote(tx, pipeline, 1, effective_from=date.fromisoformat(first), **said)
 
 
 def night(environment: Mapping[str, str], origin: str) -> Iterator[None]:

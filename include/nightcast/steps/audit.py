@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -59,12 +59,17 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
 
 
 def expected(trial: Attempt, manifest: Manifest, rooms: Rooms) -> tuple[pa.Table, list[date]]:
-    """The keys of the universe at the origin, and the open days of the horizon."""
+    """The keys of the universe at the origin, and the open days of the horizon.
+
+    Only the days that decide who belongs to the universe are read, so that the cost does not grow with the history.
+    """
+    forecast = trial.folder.pipeline.forecast
+    recent = replace(manifest, days=manifest.days[-forecast.universe.trailing_days :])
     parts = []
-    for cube in cubes(rooms.lake, manifest, trial.folder, (0, 1)):
-        members = universe(History(cube), manifest.origin, trial.folder.pipeline.forecast)
+    for cube in cubes(rooms.lake, recent, trial.folder, (0, 1)):
+        members = universe(History(cube), manifest.origin, forecast)
         parts.append(cube.keys.take(pa.array(members)))
-    last = manifest.origin + timedelta(days=trial.folder.pipeline.forecast.horizon)
+    last = manifest.origin + timedelta(days=forecast.horizon)
     days = [c.day for c in manifest.calendar if c.open and manifest.origin < c.day <= last]
     return pa.concat_tables(parts), days
 

@@ -99,8 +99,5 @@ def past(tx: Connection, pipeline: str, before: date, nights: int = 400) -> dict
     One run per night counts, the newest that ended well: a stopped night is never a baseline, nor is one whose model
     looked ahead. Keys are `DriftScore.identity`.
     """
-    found: dict[Identity, list[float]] = {}
-    for each in rows(tx, _SQL["past"], {"pipeline": pipeline, "before": before, "nights": nights}):
-        identity = (each["reference"], each["kind"], each["column_name"], each["slice"], each["statistic"])
-        found.setdefault(identity, []).append(each["value"])
-    return found
+    found = rows(tx, _SQL["past"], {"pipeline": pipeline, "before": before, "nights": nights})
+    return {(r["reference"], r["kind"], r["column_name"], r["slice"], r["statistic"]): r["earlier"] for r in found}

@@ -66,8 +66,8 @@ SELECT
     d.column_name,
     d.slice,
     d.statistic,
-    d.value
+    array_agg(d.value ORDER BY n.origin) AS earlier
 FROM night AS n
 INNER JOIN internal.drift_score AS d ON n.run_id = d.run_id AND n.origin = d.origin
 WHERE d.value IS NOT NULL
-ORDER BY n.origin
+GROUP BY d.reference, d.kind, d.column_name, d.slice, d.statistic
