@@ -141,10 +141,12 @@ def test_every_setting_is_documented() -> None:
 def cli_commands() -> set[str]:
     """What can be typed after `bin/nightcast`: `runs`, `db plan`."""
     found = set()
-    for node in ast.walk(ast.parse((ENGINE / "cli/main.py").read_text())):
+    files = (ENGINE / "cli").glob("*.py")
+    for node in (node for file in files for node in ast.walk(ast.parse(file.read_text()))):
         for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else []:
-            if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute):
-                owner = decorator.func.value.id if isinstance(decorator.func.value, ast.Name) else ""
+            called = decorator.func if isinstance(decorator, ast.Call) else None
+            if isinstance(called, ast.Attribute) and called.attr == "command":
+                owner = called.value.id if isinstance(called.value, ast.Name) else ""
                 named = [a.value for a in decorator.args if isinstance(a, ast.Constant)]
                 name = str(named[0]) if named else str(node.name)
                 found.add(name if owner == "app" else f"{owner} {name}")

@@ -3,53 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nightcast.cli.application import Name, Run, app, clock, day, db, explained
 from nightcast.domain.night import RunMode
-from nightcast.errors import NightcastError
 from nightcast.settings import from_environment
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Nightcast: what ran, why it stopped, and the same steps by hand.",
-)
-db = typer.Typer(no_args_is_help=True, help="The tables of Nightcast and of its pipelines.")
-app.add_typer(db, name="db")
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a day; expected YYYY-MM-DD") from None
-
-
-Name = Annotated[str, typer.Argument(metavar="PIPELINE", help="Name of the pipeline's folder.")]
-Run = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run, from `nightcast runs`.")]
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """An error of ours is one message and its runbook; anything else is a defect and keeps its traceback."""
-    try:
-        yield
-    except NightcastError as error:
-        told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
-        print("\n".join([*told, f"Runbook: docs/runbooks/{error.runbook}"]), file=sys.stderr)
-        raise typer.Exit(1) from error
-
-
-def _clock() -> datetime:
-    return datetime.now(UTC)
 
 
 @app.command()
@@ -59,7 +21,7 @@ def runs(
     all_kinds: Annotated[bool, typer.Option("--all", help="Imports, trainings and trials too.")] = False,
 ) -> None:
     """List nights: state, counts, model version."""
-    with _explained():
+    with explained():
         from nightcast.cli import inspecting
 
         inspecting.runs(from_environment(os.environ), pipeline, limit, all_kinds=all_kinds)
@@ -68,7 +30,7 @@ def runs(
 @app.command()
 def show(run: Run) -> None:
     """One run in one screen: what happened, what readers see, pins, counts, checks, timings."""
-    with _explained():
+    with explained():
         from nightcast.cli import inspecting
 
         inspecting.show(from_environment(os.environ), run)
@@ -78,13 +40,13 @@ def show(run: Run) -> None:
 def explain(
     pipeline: Name,
     key: Annotated[str, typer.Argument(help="The key; of several columns: a=1,b=2.")],
-    target_date: Annotated[date, typer.Argument(metavar="TARGET_DATE", parser=_day, help="YYYY-MM-DD")],
+    target_date: Annotated[date, typer.Argument(metavar="TARGET_DATE", parser=day, help="YYYY-MM-DD")],
     origin: Annotated[
-        date | None, typer.Option(metavar="DATE", parser=_day, help="The forecast made then (default: the newest).")
+        date | None, typer.Option(metavar="DATE", parser=day, help="The forecast made then (default: the newest).")
     ] = None,
 ) -> None:
     """From one published prediction to its features, model, snapshot and code."""
-    with _explained():
+    with explained():
         from nightcast.cli import explaining
 
         explaining.explain(from_environment(os.environ), pipeline, key, target_date, origin)
@@ -97,7 +59,7 @@ def reproduce(
     shards: Annotated[int | None, typer.Option(min=1, max=256, help="Shards (default: as declared).")] = None,
 ) -> None:
     """Score a run again from its snapshot and its bundle, and compare every byte."""
-    with _explained():
+    with explained():
         from nightcast.cli import working
 
         working.reproduce(from_environment(os.environ), run, threads, shards)
@@ -106,28 +68,28 @@ def reproduce(
 @app.command("try")
 def try_(
     pipeline: Name,
-    origin: Annotated[date, typer.Option(metavar="DATE", parser=_day, help="The night to try, YYYY-MM-DD.")],
+    origin: Annotated[date, typer.Option(metavar="DATE", parser=day, help="The night to try, YYYY-MM-DD.")],
 ) -> None:
     """A night with the folder as it is now that publishes nothing: checks, sample, difference to what is published."""
-    with _explained():
+    with explained():
         from nightcast.cli import working
 
-        working.try_(from_environment(os.environ), pipeline, origin, _clock)
+        working.try_(from_environment(os.environ), pipeline, origin, clock)
 
 
 @app.command()
 def night(
     pipeline: Name,
-    origin: Annotated[date, typer.Option(metavar="DATE", parser=_day, help="The night, YYYY-MM-DD.")],
+    origin: Annotated[date, typer.Option(metavar="DATE", parser=day, help="The night, YYYY-MM-DD.")],
     mode: Annotated[
         RunMode, typer.Option(help="known_then: as known that night; known_now: look anew.")
     ] = RunMode.KNOWN_THEN,
 ) -> None:
     """Run and publish one night in this process, without Airflow."""
-    with _explained():
+    with explained():
         from nightcast.cli import working
 
-        working.night(from_environment(os.environ), pipeline, origin, mode, _clock)
+        working.night(from_environment(os.environ), pipeline, origin, mode, clock)
 
 
 @app.command()
@@ -137,16 +99,16 @@ def step(
     shard: Annotated[int, typer.Option(min=0, help="For predict.")] = 0,
 ) -> None:
     """Run one step of an open, stopped or failed run in this process."""
-    with _explained():
+    with explained():
         from nightcast.cli import working
 
-        working.step(from_environment(os.environ), name, run, shard, _clock)
+        working.step(from_environment(os.environ), name, run, shard, clock)
 
 
 @app.command()
 def seconds(run: Run) -> None:
     """Where the seconds of a night went: our steps, and Airflow beside them."""
-    with _explained():
+    with explained():
         from nightcast.cli import timing
 
         timing.seconds(from_environment(os.environ), run, os.environ)
@@ -155,14 +117,14 @@ def seconds(run: Run) -> None:
 @app.command("import")
 def import_(
     pipeline: Name,
-    first: Annotated[date, typer.Option(metavar="DATE", parser=_day, help="First event day, YYYY-MM-DD.")],
-    last: Annotated[date, typer.Option(metavar="DATE", parser=_day, help="Last event day, YYYY-MM-DD.")],
+    first: Annotated[date, typer.Option(metavar="DATE", parser=day, help="First event day, YYYY-MM-DD.")],
+    last: Annotated[date, typer.Option(metavar="DATE", parser=day, help="Last event day, YYYY-MM-DD.")],
 ) -> None:
     """Take in the history before the first night; limits warn instead of stopping."""
-    with _explained():
+    with explained():
         from nightcast.cli import working
 
-        working.import_(from_environment(os.environ), pipeline, first, last, _clock)
+        working.import_(from_environment(os.environ), pipeline, first, last, clock)
 
 
 @app.command()
@@ -170,15 +132,15 @@ def train(
     pipeline: Name,
     through: Annotated[
         date | None,
-        typer.Option(metavar="DATE", parser=_day, help="Last day the model may know (default: newest accepted)."),
+        typer.Option(metavar="DATE", parser=day, help="Last day the model may know (default: newest accepted)."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Goes into the ledger.")] = "",
 ) -> None:
     """Make and register a model version in this process, without Airflow."""
-    with _explained():
+    with explained():
         from nightcast.cli import working
 
-        working.train(from_environment(os.environ), pipeline, through, reason, _clock)
+        working.train(from_environment(os.environ), pipeline, through, reason, clock)
 
 
 @app.command()
@@ -207,12 +169,12 @@ def backtest(
     At each origin a model is trained on the days up to it alone and asked for the horizon; what then came is known.
     Nothing is registered or published. About half a minute per origin and model for 2,500 entities.
     """
-    with _explained():
+    with explained():
         from nightcast.cli import measuring
         from nightcast.cli.text import timed
         from nightcast.steps.backtest import Asked
 
-        days = tuple(_day(text.strip()) for text in origins.split(",")) if origins else ()
+        days = tuple(day(text.strip()) for text in origins.split(",")) if origins else ()
         asked = Asked(pipeline=pipeline, origins=days, every=every, count=last, models=tuple(model or ()))
         measuring.backtest(from_environment(os.environ), asked, json, timed(), write=write)
 
@@ -222,7 +184,7 @@ def lint(
     pipelines: Annotated[list[str] | None, typer.Argument(help="Only these (default: all).")] = None,
 ) -> None:
     """Check the pipelines' folders as CI does: spec, SQL parameters, expectations."""
-    with _explained():
+    with explained():
         from nightcast.cli import linting
 
         linting.lint(from_environment(os.environ), pipelines or [])
@@ -231,7 +193,7 @@ def lint(
 @app.command()
 def new(name: Annotated[str, typer.Argument(metavar="NAME", help="A lower-case word: names tables and DAGs.")]) -> None:
     """Make the folder of a new pipeline, to be changed."""
-    with _explained():
+    with explained():
         from nightcast.cli import starting
 
         starting.new(from_environment(os.environ), name)
@@ -240,7 +202,7 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="A lower-case w
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of pipeline.yaml, for editors."""
-    with _explained():
+    with explained():
         from nightcast.cli import starting
 
         starting.schema()
@@ -252,7 +214,7 @@ def docs(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a page is out of date.")] = False,
 ) -> None:
     """Generate the reference pages from the code."""
-    with _explained():
+    with explained():
         from nightcast.cli import documenting
 
         documenting.docs(folder, check=check)
@@ -261,7 +223,7 @@ def docs(
 @db.command()
 def plan(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None) -> None:
     """Show what `db apply` would do."""
-    with _explained():
+    with explained():
         from nightcast.cli import database
 
         database.plan(from_environment(os.environ), pipeline)
@@ -270,7 +232,7 @@ def plan(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline
 @db.command()
 def apply(pipeline: Annotated[str | None, typer.Argument(help="Only this pipeline.")] = None) -> None:
     """Make or extend the tables, views, comments and grants, as their owner."""
-    with _explained():
+    with explained():
         from nightcast.cli import database
 
         database.apply(from_environment(os.environ), pipeline)
