@@ -74,6 +74,7 @@ def validate(url: str, folder: str) -> Iterator[None]:
     import great_expectations  # noqa: F401 -- what importing it costs, 3 CPU-s, does not depend on the rows
 
     from nightcast import checks, source
+    from nightcast.domain.baseline import Baseline
     from nightcast.lake import Lake, write_days
     from nightcast.steps import taking_in
     from nightcast.steps.screening import screen, signals
@@ -93,7 +94,7 @@ def validate(url: str, folder: str) -> Iterator[None]:
         found = screen({day: lake.get_table(kept.object)}, made, expectations, opened, day.isoformat())
         if not found.verdict.passed:
             raise RuntimeError(f"the generated rows do not pass: {found.verdict.summary}")
-        signals(found.days[0], expectations, [kept.rows] * 4, day.isoformat())
+        signals(found.days[0], expectations, Baseline(rows=(kept.rows,) * 4), day.isoformat())
         taken = taking_in.take_in(found.days, {day: about}, made, "rules", lake)
         accepted += sum(t.accepted for t in taken)
     return accepted

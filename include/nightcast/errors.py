@@ -20,6 +20,7 @@
         ├── LakeObjectCorrupt      restore the object
         ├── LakeObjectMissing      restore the object
         ├── NightRefused           the night was asked for in a way that cannot be served
+        ├── DecisionRefused       decide otherwise: what was asked for cannot be decided
         ├── Fenced                 nothing: a newer attempt of this step owns its rows
         └── NotFound               name something that exists
 
@@ -120,6 +121,10 @@ class LakeObjectMissing(Permanent):
 
 class NightRefused(Permanent):
     """The night was asked for in a way that cannot be served: no partition key, or changed code midway."""
+
+
+class DecisionRefused(Permanent):
+    """A person asked for a decision that cannot be taken as things are."""
 
 
 class Fenced(Permanent):

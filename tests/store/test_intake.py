@@ -121,9 +121,9 @@ def test_trailing_days_are_accepted_ones_of_the_weekday_strictly_before(memory):
     record(memory, run, Taken(event_day=DAY - timedelta(14), state=IntakeState.REJECTED))
     record(memory, run, taken(day=DAY - timedelta(21), content=2, signals={"rows": 99}))
     with memory.writing() as tx:
-        found = intake.trailing(tx, "demand", DAY)
+        found = intake.trailing(tx, "demand", DAY, count=4)
         assert [each.signals["rows"] for each in found] == [1, 2, 99, 4]
-        assert intake.trailing(tx, "demand", DAY, known_at=DAY - timedelta(1)) == []
+        assert intake.trailing(tx, "demand", DAY, count=4, known_at=DAY - timedelta(1)) == []
         assert len(intake.trailing(tx, "demand", DAY, count=10)) == 6
 
 

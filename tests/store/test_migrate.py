@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 
 import nightcast
+from nightcast.domain.decision import DecisionKind
 from nightcast.domain.night import RunKind, RunMode, RunState, StepState
 from nightcast.domain.verdict import CheckState
 from nightcast.errors import SettingMissing, StoreUnavailable, TablesDoNotFit
@@ -106,6 +107,7 @@ def test_states_of_the_schema_are_those_of_the_code(memory):
         ("intake", "state"): IntakeState,
         ("model_version", "state"): ModelState,
         ("model_event", "event"): ModelEvent,
+        ("decision", "kind"): DecisionKind,
     }
     query = """
         SELECT regexp_matches(pg_get_constraintdef(oid), '''(\\w+)''::text', 'g') AS found FROM pg_constraint
@@ -131,6 +133,7 @@ def test_the_analyst_reads_forecast_and_nothing_else(memory):
         assert rows(tx, visible) == []
     for statement in (
         "SELECT * FROM internal.run",
+        "SELECT * FROM internal.decision",
         "SELECT internal.ensure_partition('demand', 1, '2011-10-31')",
         "SELECT internal.clear_shard(1, 0::smallint)",
         "UPDATE internal.pipeline SET title = 'x'",
@@ -155,6 +158,9 @@ def test_the_writer_cannot_change_tables_or_the_past(memory):
         "DELETE FROM internal.publication",
         "UPDATE internal.publication SET published_at = now()",
         "UPDATE internal.intake SET state = 'missing'",
+        "UPDATE internal.decision SET reason = 'x'",
+        "DELETE FROM internal.decision",
+        "TRUNCATE internal.decision",
         "UPDATE internal.model_version SET bundle_digest = bundle_digest",
         "ALTER TABLE internal.prediction_demand ADD x int",
     ):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nightcast.checks.catalogue import COLUMN_ARGUMENTS
+from nightcast.checks.parameters import expressions, names
 from nightcast.domain.verdict import OnFail
 
 SECTIONS = ("contract", "rows", "signals", "predictions")
@@ -36,6 +37,11 @@ class Entry:
             value = self.kwargs.get(name, [])
             found += value if isinstance(value, list) else [value]
         return found
+
+    @property
+    def parameters(self) -> set[str]:
+        """Names of the parameters that its arguments use."""
+        return {name for value in self.kwargs.values() for text in expressions(value) for name in names(text)}
 
 
 @dataclass(frozen=True, kw_only=True)

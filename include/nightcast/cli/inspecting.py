@@ -1,4 +1,4 @@
-"""Commands that read the run record: runs, show."""
+"""Commands that read the run record: runs, show, decisions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from nightcast.cli.text import cell, short, shortened, table
 from nightcast.domain.accuracy import ALL
+from nightcast.domain.decision import DecisionKind
 from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.verdict import CheckState
+from nightcast.errors import NotFound
 from nightcast.settings import Settings
-from nightcast.store import accuracy, connect, fence, intake, publication, scores
+from nightcast.store import accuracy, connect, fence, intake, layout, publication, scores
 from nightcast.store import checks as check_store
+from nightcast.store import decisions as ledger
 from nightcast.store import runs as run_store
 
 GOOD = frozenset({RunState.PUBLISHED, RunState.UNCHANGED, RunState.DONE, RunState.OPEN})
@@ -43,10 +46,13 @@ def show(settings: Settings, run_id: int) -> None:
         taken = intake.of_run(tx, run_id)
         drift = scores.of_run(tx, run_id) if run.kind is not RunKind.IMPORT else []  # an import scores many nights
         errors = accuracy.summary(tx, run.pipeline, run_id, run.origin, nights=5)
-    print(_headline(run))
+        decided = ledger.of_run(tx, run_id)
+    print(_headline(run, decided))
     print(_readers(run, shown, last))
     if run.kind is RunKind.NIGHT and any(r.withdrawn_at for r in revisions):
         print(f"\n{_revisions(revisions)}")
+    if decided:
+        print(f"\n{_decisions(decided)}")
     print(f"\n{_pins(run)}")
     print(f"\n{_checks(results)}")
     if reasons:
@@ -61,9 +67,41 @@ def show(settings: Settings, run_id: int) -> None:
     print(f"\n{_timings(attempts)}")
 
 
-def _headline(run: run_store.Run) -> str:
+def decisions(settings: Settings, pipeline: str, limit: int) -> None:
+    """Print what was decided about a pipeline, newest first."""
+    with connect.transaction(settings.database_url) as tx:
+        if pipeline not in {registered["name"] for registered in layout.registered(tx)}:
+            raise NotFound(f"there is no pipeline {pipeline!r} in the database; run `nightcast db plan`")
+        found = ledger.of_pipeline(tx, pipeline, limit)
+    print(_decisions(found))
+
+
+def _decisions(found: Sequence[ledger.Decision]) -> str:
+    headers = ["decision", "kind", "run", "check", "days", "by", "at (UTC)", "reason"]
+    rows = [
+        [str(d.decision_id), d.kind, d.run_id and str(d.run_id), d.check_id, _days(d), d.who, d.at, _because(d)]
+        for d in found
+    ]
+    return table(headers, rows)
+
+
+def _days(decision: ledger.Decision) -> str | None:
+    first, last = decision.first_day, decision.last_day
+    if first is None:
+        return None
+    return f"from {first}" if last is None else f"{first}" if first == last else f"{first} to {last}"
+
+
+def _because(decision: ledger.Decision) -> str:
+    undone = f"undone by {decision.undone_by}: " if decision.undone_by else ""
+    undoes = f"undoes {decision.undoes}: " if decision.undoes else ""
+    return shortened(undone + undoes + decision.reason, 100)
+
+
+def _headline(run: run_store.Run, decided: Sequence[ledger.Decision]) -> str:
     said = f"{run.pipeline} {run.origin} (run {run.run_id}, {run.kind}, attempt {run.attempt}): {run.state.upper()}"
-    return said + (f": {run.reason}" if run.reason else "")
+    withdrawn = [f", WITHDRAWN {d.said}" for d in decided if d.kind is DecisionKind.WITHDRAW and not d.undone_by]
+    return said + "".join(withdrawn) + (f": {run.reason}" if run.reason else "")
 
 
 def _readers(run: run_store.Run, shown: publication.Publication | None, last: publication.Publication | None) -> str:

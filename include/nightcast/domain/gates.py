@@ -15,6 +15,7 @@ from nightcast.domain.pipeline import Audit, Duplicates, QuarantineLimits
 from nightcast.domain.verdict import CheckResult, CheckState
 
 SIGNAL_PARAMETERS = ("rows", "trailing_rows", "day_start", "day_end")
+TRAILING_PARAMETERS = frozenset({"trailing_rows"})  # those that are made of earlier days
 TOTAL_IDS = ("audit.total_stop", "audit.total_warn")
 AUDIT_IDS = (
     "audit.count",
@@ -174,16 +175,24 @@ def model_version(found: Collection[str], pinned: str) -> CheckResult:
     )
 
 
-def totals(tonight: Mapping[date, float], before: Mapping[date, float], bounds: Audit) -> list[CheckResult]:
+def totals(
+    tonight: Mapping[date, float], before: Mapping[date, float], bounds: Audit, since: date | None = None
+) -> list[CheckResult]:
     """Tonight's forecast against the last published night's: two results, `audit.total_stop` and `audit.total_warn`.
 
     Both map target dates to the sum of means. Compared are the sums over the dates that both nights forecast; where
-    there are none, the means per date.
+    there are none, the means per date. `since`: first day of the level that was accepted last; `before` is empty, and
+    that warns, until a night from then on is published.
     """
     ratio, basis = _ratio(tonight, before)
+    if since and not before:
+        basis = f"no night published since the level of {since} was accepted"
+        unknown = CheckState.WARN
+    else:
+        unknown = CheckState.PASS
     return [
-        _within("audit.total_stop", ratio, bounds.stop_outside, basis, CheckState.FAIL),
-        _within("audit.total_warn", ratio, bounds.warn_outside, basis, CheckState.WARN),
+        _within("audit.total_stop", ratio, bounds.stop_outside, basis, CheckState.FAIL, unknown),
+        _within("audit.total_warn", ratio, bounds.warn_outside, basis, CheckState.WARN, unknown),
     ]
 
 
@@ -205,12 +214,17 @@ def _ratio(tonight: Mapping[date, float], before: Mapping[date, float]) -> tuple
 
 
 def _within(
-    check_id: str, ratio: float | None, bounds: tuple[float, float], basis: str, worse: CheckState
+    check_id: str,
+    ratio: float | None,
+    bounds: tuple[float, float],
+    basis: str,
+    worse: CheckState,
+    unknown: CheckState,
 ) -> CheckResult:
     low, high = bounds
     limit = f"{low:g} to {high:g} times the last published night"
     if ratio is None:
-        return CheckResult(check_id=check_id, state=CheckState.PASS, message=f"not compared: {basis}", limit=limit)
+        return CheckResult(check_id=check_id, state=unknown, message=f"not compared: {basis}", limit=limit)
     inside = low <= ratio <= high  # False for NaN
     state = CheckState.PASS if inside else CheckState.FAIL if math.isnan(ratio) else worse
     return CheckResult(

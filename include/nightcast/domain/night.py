@@ -15,6 +15,7 @@ class RunKind(StrEnum):
     TRAINING = "training"
     REPRODUCE = "reproduce"
     TRY = "try"
+    REPLAY = "replay"  # rows that are kept, judged again by corrected rules
 
 
 class RunMode(StrEnum):

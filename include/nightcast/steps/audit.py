@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from nightcast import checks
 from nightcast.domain import gates
+from nightcast.domain.baseline import Baseline, compared, level_at, way_out
+from nightcast.domain.decision import waived
 from nightcast.domain.manifest import Manifest
 from nightcast.domain.night import RunState, StepState
 from nightcast.domain.universe import universe
@@ -21,7 +23,7 @@ from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, over
 from nightcast.steps.snapshot import cubes, load_manifest
 from nightcast.store import checks as check_store
-from nightcast.store import fence, predictions, publication, runs
+from nightcast.store import decisions, fence, predictions, publication, runs
 from nightcast.store import models as registry
 from nightcast.store.connect import Connection
 
@@ -81,7 +83,10 @@ def _results(
     numbers = predictions.aggregates(tx, pipeline, run_id)
     complete = predictions.completeness(tx, pipeline, run_id, keys, days)
     steps = fence.results_of(tx, run_id, "predict")
+    since = level_at(decisions.levels(tx, pipeline.name), trial.run.origin)
     last = publication.before(tx, pipeline.name, trial.run.origin)
+    if last and since and last.origin < since:
+        last = None
     results = gates.audit(
         asdict(numbers) | {"shards_done": len(steps)},
         asdict(complete),
@@ -92,10 +97,13 @@ def _results(
     pinned = registry.get(tx, pipeline.name, trial.run.model_version or 0).bundle_digest
     results.append(gates.model_version([str(found.get("bundle")) for found in steps.values()], pinned))
     before = predictions.totals_by_day(tx, pipeline, last.run_id) if last else {}
-    results += gates.totals(predictions.totals_by_day(tx, pipeline, run_id), before, pipeline.audit)
+    told = Baseline(way_out=way_out(pipeline.name, last.origin + timedelta(days=1) if last else trial.run.origin))
+    totals = gates.totals(predictions.totals_by_day(tx, pipeline, run_id), before, pipeline.audit, since)
+    results += (compared(r, told) for r in totals)
     if expectations.predictions:
         table = predictions.of_run(tx, pipeline, run_id)
         results += [o.result for o in checks.run(expectations.predictions, table, {}, scope="")]
+    waivers = decisions.waivers(tx, pipeline.name, run_id)
     facts = {
         "rows": numbers.rows,
         "expected": complete.expected,
@@ -103,4 +111,4 @@ def _results(
         "open_days": len(days),
         "digest": predictions.row_digest(tx, pipeline, run_id),
     }
-    return results, facts
+    return [waived(r, waivers) for r in results], facts

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any, NoReturn
 
 from nightcast import checks
+from nightcast.domain.baseline import DAYS, Baseline, level_at
 from nightcast.domain.night import RunKind, RunState, Window
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.domain.verdict import CheckResult, Verdict, judge
@@ -22,23 +23,24 @@ from nightcast.steps.screening import ScreenedDay, screen, signals, softened
 from nightcast.steps.taking_in import Extracted, empty, rules_digest, take_in
 from nightcast.steps.validate import set_aside_rows
 from nightcast.store import checks as check_store
-from nightcast.store import intake, layout, runs
+from nightcast.store import decisions, intake, layout, runs
 
 ACCEPTED = intake.IntakeState.ACCEPTED
-TRAILING = 4  # days of the same weekday that a day's volume is compared with
 
 Progress = Callable[[str], None]
 
 
 @dataclass
 class _History:
-    """Row counts of accepted days: what signals are compared with."""
+    """Row counts of accepted days, and the levels that were accepted: what signals are compared with."""
 
+    levels: Sequence[date]
     rows: dict[date, int] = field(default_factory=dict)
 
-    def trailing(self, day: date) -> Sequence[int]:
-        twins = sorted(d for d in self.rows if d < day and d.weekday() == day.weekday())
-        return [self.rows[d] for d in twins[-TRAILING:]]
+    def before(self, day: date) -> Baseline:
+        since = level_at(self.levels, day)
+        twins = sorted(d for d in self.rows if (since or d) <= d < day and d.weekday() == day.weekday())
+        return Baseline(rows=tuple(self.rows[d] for d in twins[-DAYS:]), since=since)
 
     def add(self, known: Mapping[date, intake.Revision]) -> None:
         self.rows |= {day: int(taken.signals["rows"]) for day, taken in known.items() if "rows" in taken.signals}
@@ -78,8 +80,9 @@ def _months(
 ) -> dict[str, int]:
     """Take in month after month; what was counted."""
     calendar = read_calendar(folder, rooms.settings, first, last)
-    history, counts = _History(), dict.fromkeys(("days", "pulled", "accepted", "quarantined", "duplicates"), 0)
+    counts = dict.fromkeys(("days", "pulled", "accepted", "quarantined", "duplicates"), 0)
     with rooms.transaction() as tx:
+        history = _History(decisions.levels(tx, folder.pipeline.name))
         history.add(intake.newest(tx, folder.pipeline.name, last=first - timedelta(days=1), states=[ACCEPTED]))
     for window in months(first, last):
         taken = _month(window, {c.day: c.open for c in calendar}, folder, opened, history, rooms)
@@ -158,7 +161,7 @@ def _screened(
     results = list(screened.results)
     for day in screened.days:
         if opened[day.day]:
-            results += signals(day, expectations, history.trailing(day.day), day.day.isoformat())
+            results += signals(day, expectations, history.before(day.day), day.day.isoformat())
             history.rows[day.day] = day.distinct_rows
     verdict = _verdict(screened.verdict, bool(screened.days), results)
     if not verdict.passed:

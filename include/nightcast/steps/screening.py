@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from nightcast import checks
 from nightcast.domain import gates, rows
+from nightcast.domain.baseline import Baseline, compared
+from nightcast.domain.decision import NO_WAIVERS, Waivers, waived
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.domain.verdict import STOPPING, CheckResult, CheckState, Verdict, judge
 
@@ -41,6 +43,7 @@ class ScreenedDay:
     accepted: pa.Table
     set_aside: tuple[SetAside, ...]
     duplicates: int
+    waived: tuple[str, ...]  # row rules that set nothing aside, because a person waived them
 
     @property
     def distinct_rows(self) -> int:
@@ -63,8 +66,12 @@ def screen(
     expectations: checks.Expectations,
     opened: Mapping[date, bool],
     scope: str,
+    waivers: Waivers = NO_WAIVERS,
 ) -> Screening:
-    """Sort out the rows of some days (each in canonical order). Row rules see all days at once, shares are per day."""
+    """Sort out the rows of some days (each in canonical order). Row rules see all days at once, shares are per day.
+
+    A row rule that is waived sets nothing aside. The contract is not waived.
+    """
     pipeline = folder.pipeline
     whole = pa.concat_tables(tables.values())
     results = [
@@ -76,33 +83,31 @@ def screen(
         return Screening(days=(), results=tuple(results), verdict=verdict)
     copies = {day: _copies(table, folder) for day, table in tables.items()}
     kept = pa.concat_tables([table.filter(pa.array(~copies[day])) for day, table in tables.items()])
-    outcomes = checks.run(expectations.rows, kept, {}, scope=scope)
+    outcomes = [
+        replace(o, result=waived(o.result, waivers)) for o in checks.run(expectations.rows, kept, {}, scope=scope)
+    ]
+    unruled = tuple(o.result.check_id for o in outcomes if o.result.state is CheckState.WAIVED)
     results += [o.result for o in outcomes]
     reasons = _reasons(outcomes, kept.num_rows)
     days, start = [], 0
     for day, table in tables.items():
         count = int((~copies[day]).sum())
-        days.append(_sorted_out(day, table, copies[day], reasons[start : start + count]))
+        days.append(_sorted_out(day, table, copies[day], reasons[start : start + count], unruled))
         start += count
     for done in days:
-        results += _shares(done, folder, opened[done.day])
+        results += (waived(r, waivers) for r in _shares(done, folder, opened[done.day]))
     declared = [e.id for e in expectations.rows]
     return Screening(days=tuple(days), results=tuple(results), verdict=judge(results, declared))
 
 
 def signals(
-    day: ScreenedDay,
-    expectations: checks.Expectations,
-    trailing: Sequence[int],
-    scope: str,
+    day: ScreenedDay, expectations: checks.Expectations, past: Baseline, scope: str, waivers: Waivers = NO_WAIVERS
 ) -> list[CheckResult]:
-    """Judge a day as a whole; `trailing` are the row counts of the last accepted open days of its weekday."""
-    return [
-        o.result
-        for o in checks.run(
-            expectations.signals, day.rows, gates.signal_parameters(day.day, day.distinct_rows, trailing), scope=scope
-        )
-    ]
+    """Judge a day as a whole, against what it is compared with."""
+    parameters = gates.signal_parameters(day.day, day.distinct_rows, past.rows)
+    trailing = {e.id for e in expectations.signals if e.parameters & gates.TRAILING_PARAMETERS}
+    found = (o.result for o in checks.run(expectations.signals, day.rows, parameters, scope=scope))
+    return [waived(compared(r, past) if r.check_id in trailing else r, waivers) for r in found]
 
 
 def softened(results: Iterable[CheckResult]) -> list[CheckResult]:
@@ -130,7 +135,9 @@ def _reasons(outcomes: Sequence[checks.Outcome], count: int) -> list[tuple[str, 
     return found
 
 
-def _sorted_out(day: date, table: pa.Table, copies: Flags, reasons: Sequence[tuple[str, ...]]) -> ScreenedDay:
+def _sorted_out(
+    day: date, table: pa.Table, copies: Flags, reasons: Sequence[tuple[str, ...]], unruled: tuple[str, ...]
+) -> ScreenedDay:
     places = np.flatnonzero(~copies)
     bad = np.array([bool(r) for r in reasons], dtype=np.bool_)
     set_aside = tuple(
@@ -145,6 +152,7 @@ def _sorted_out(day: date, table: pa.Table, copies: Flags, reasons: Sequence[tup
         accepted=accepted,
         set_aside=set_aside,
         duplicates=int(copies.sum()),
+        waived=unruled,
     )
 
 

@@ -51,7 +51,9 @@ def take_in(
             state=IntakeState.ACCEPTED,
             content_digest=about[d.day].content,
             raw_object=about[d.day].raw_object,
-            panel_key=panel_key(content=about[d.day].content, pipeline=folder.pipeline, row_rules=rules),
+            panel_key=panel_key(
+                content=about[d.day].content, pipeline=folder.pipeline, row_rules=rules, waivers=d.waived
+            ),
             panel_digest=panel_digest(panels[d.day]),
             panel_object=shared,
             profile_object=lake.put_json(day_profile(d.accepted, folder.pipeline)),

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
 from nightcast import checks
 from nightcast.domain import gates
+from nightcast.domain.decision import Waivers, waived
 from nightcast.domain.feature_matrix import CALENDAR_AHEAD
 from nightcast.domain.manifest import CalendarDay, Manifest, content_digest, digest_json, manifest_json
 from nightcast.domain.night import RunKind, RunState, StepState
 from nightcast.domain.verdict import CheckResult, Verdict, judge
 from nightcast.errors import NightStopped
 from nightcast.steps.calendar import read_calendar
+from nightcast.steps.levels import baseline_of
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, known_at, night_result, over
 from nightcast.steps.screening import ScreenedDay, Screening, screen, signals
 from nightcast.steps.snapshot import load_manifest, manifest_of, missing_lately
 from nightcast.steps.taking_in import Extracted, empty, extracted, rejected, rules_digest, take_in
 from nightcast.store import checks as check_store
-from nightcast.store import fence, intake, publication, runs
+from nightcast.store import decisions, fence, intake, publication, runs
 from nightcast.store import models as registry
 from nightcast.store.connect import Connection
 
@@ -35,6 +37,7 @@ class Judged:
     taken: Sequence[intake.Taken]
     results: Sequence[CheckResult]
     set_aside: Sequence[check_store.QuarantinedRow]
+    waivers: Waivers
     verdict: Verdict = field(default_factory=lambda: Verdict(passed=True))
 
 
@@ -55,15 +58,21 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
         with rooms.transaction() as tx:
             found = fence.result_of(tx, trial.run.run_id, "extract") or {"days": []}
             calendar = _calendar(tx, trial, rooms)
-        judged = _judge([extracted(d) for d in found["days"]], calendar, trial, rooms)
+            waivers = decisions.waivers(tx, trial.run.pipeline, trial.run.run_id)
+        judged = _judge([extracted(d) for d in found["days"]], calendar, waivers, trial, rooms)
         with committing(trial, rooms) as tx:
             _store(tx, trial, judged)
             manifest = _snapshot(tx, trial, judged, calendar)
             judged = _with_gaps(tx, trial, judged, manifest)
             ended = _pin(tx, trial, manifest, judged, rooms)
-        if not judged.verdict.passed:
-            raise NightStopped(f"validate stopped {trial.run.pipeline} {trial.run.origin}: {judged.verdict.summary}")
-        return night_result(ended, trial.folder, **{name: getattr(ended, name) for name in COUNTS})
+        return _told(ended, trial, **{name: getattr(ended, name) for name in COUNTS})
+
+
+def _told(ended: runs.Run, trial: Attempt, **more: Any) -> dict[str, Any]:
+    """The step's answer, once the verdict is committed."""
+    if ended.state is RunState.STOPPED:
+        raise NightStopped(f"validate stopped {ended.pipeline} {ended.origin}: {ended.reason}")
+    return night_result(ended, trial.folder, **more)
 
 
 def _calendar(tx: Connection, trial: Attempt, rooms: Rooms) -> tuple[CalendarDay, ...]:
@@ -76,7 +85,9 @@ def _calendar(tx: Connection, trial: Attempt, rooms: Rooms) -> tuple[CalendarDay
     return read_calendar(trial.folder, rooms.settings, first, last, CALENDAR_AHEAD)
 
 
-def _judge(days: Sequence[Extracted], calendar: Sequence[CalendarDay], trial: Attempt, rooms: Rooms) -> Judged:
+def _judge(
+    days: Sequence[Extracted], calendar: Sequence[CalendarDay], waivers: Waivers, trial: Attempt, rooms: Rooms
+) -> Judged:
     """Screen each new day on its own, so that a bad past day does not take tonight with it."""
     origin, folder = trial.run.origin, trial.folder
     opened = {c.day: c.open for c in calendar}
@@ -86,7 +97,7 @@ def _judge(days: Sequence[Extracted], calendar: Sequence[CalendarDay], trial: At
     set_aside: list[check_store.QuarantinedRow] = []
     verdict = Verdict(passed=True)
     for about in days:
-        screened, found, said = _judge_day(about, opened, expectations, trial, rooms)
+        screened, found, said = _judge_day(about, opened, expectations, waivers, trial, rooms)
         day = screened.days[0] if screened.days else None
         if said.passed and day is not None:
             rules = rules_digest(folder.expectations)
@@ -98,24 +109,28 @@ def _judge(days: Sequence[Extracted], calendar: Sequence[CalendarDay], trial: At
         verdict = said if about.day == origin else verdict
     taken += _empty_days(days, opened, trial, rooms)
     if origin in {t.event_day for t in taken if t.pulled == 0} and opened[origin]:
-        absent = gates.rows_present(0, opened=True, scope=origin.isoformat())
+        absent = waived(gates.rows_present(0, opened=True, scope=origin.isoformat()), waivers)
         results.append(absent)
         verdict = judge([absent], [])
-    return Judged(taken=taken, results=results, set_aside=set_aside, verdict=verdict)
+    return Judged(taken=taken, results=results, set_aside=set_aside, waivers=waivers, verdict=verdict)
 
 
 def _judge_day(
-    about: Extracted, opened: Mapping[date, bool], expectations: checks.Expectations, trial: Attempt, rooms: Rooms
+    about: Extracted,
+    opened: Mapping[date, bool],
+    expectations: checks.Expectations,
+    waivers: Waivers,
+    trial: Attempt,
+    rooms: Rooms,
 ) -> tuple[Screening, list[CheckResult], Verdict]:
     table, scope = rooms.lake.get_table(about.raw_object), about.day.isoformat()
-    screened = screen({about.day: table}, trial.folder, expectations, opened, scope)
+    screened = screen({about.day: table}, trial.folder, expectations, opened, scope, waivers)
     results = list(screened.results)
     if not screened.days or not opened[about.day]:
         return screened, results, screened.verdict
     with rooms.transaction() as tx:
-        past = intake.trailing(tx, trial.run.pipeline, about.day, known_at=known_at(trial.run))
-    trailing = [int(r.signals["rows"]) for r in past if "rows" in r.signals]
-    results += signals(screened.days[0], expectations, trailing, scope)
+        past = baseline_of(tx, trial.run.pipeline, about.day, known_at(trial.run))
+    results += signals(screened.days[0], expectations, past, scope, waivers)
     declared = [e.id for e in (*expectations.rows, *expectations.signals)]
     return screened, results, judge(results, declared)
 
@@ -166,17 +181,13 @@ def _snapshot(tx: Connection, trial: Attempt, judged: Judged, calendar: tuple[Ca
 
 def _with_gaps(tx: Connection, trial: Attempt, judged: Judged, manifest: Manifest) -> Judged:
     """Add the check of missing days, store all results, and come to the final verdict."""
-    gap = gates.missing_days(missing_lately(manifest), trial.folder.pipeline.forecast.max_missing_days)
+    most = trial.folder.pipeline.forecast.max_missing_days
+    gap = waived(gates.missing_days(missing_lately(manifest), most), judged.waivers)
     results = [*judged.results, gap]
     judged_now = {r.scope for r in results}  # what an earlier attempt of this run said of other days stands
     check_store.replace(tx, trial.run.run_id, "validate", results, judged_now)
     reasons = (*judged.verdict.reasons, *judge([gap], []).reasons)
-    return Judged(
-        taken=judged.taken,
-        results=results,
-        set_aside=judged.set_aside,
-        verdict=Verdict(passed=not reasons, reasons=reasons),
-    )
+    return replace(judged, results=results, verdict=Verdict(passed=not reasons, reasons=reasons))
 
 
 def _pin(tx: Connection, trial: Attempt, manifest: Manifest, judged: Judged, rooms: Rooms) -> runs.Run:
@@ -189,12 +200,19 @@ def _pin(tx: Connection, trial: Attempt, manifest: Manifest, judged: Judged, roo
 
 
 def _settle(tx: Connection, trial: Attempt, manifest: Manifest, digest: str, counts: Mapping[str, int]) -> runs.Run:
-    """Pin the snapshot; a run whose inputs are those of the published revision is over."""
+    """Pin the snapshot. A run whose inputs are those of the published revision is over; one whose inputs made what a
+    person withdrew is stopped.
+    """
     run_id, inputs = trial.run.run_id, _input_digest(tx, trial.run, manifest)
     runs.pin(tx, run_id, manifest_digest=digest, input_digest=inputs)
-    finish(tx, trial, counts=counts, result={"manifest": digest})
     shown = publication.same_inputs(tx, trial.run.pipeline, trial.run.origin, inputs)
-    if shown and shown.run_id != run_id and trial.run.kind is RunKind.NIGHT:  # a trial is scored all the same
+    withheld = None if shown else publication.withdrawn_inputs(tx, trial.run.pipeline, trial.run.origin, inputs)
+    stopped = bool(withheld) and trial.run.kind is RunKind.NIGHT  # a trial is scored all the same
+    state = StepState.STOPPED if stopped else StepState.DONE
+    finish(tx, trial, counts=counts, result={} if stopped else {"manifest": digest}, state=state)
+    if stopped:
+        return runs.finish(tx, run_id, RunState.STOPPED, withheld)
+    if shown and shown.run_id != run_id and trial.run.kind is RunKind.NIGHT:
         reason = f"the same inputs are published by run {shown.run_id} (revision {shown.revision})"
         return runs.finish(tx, run_id, RunState.UNCHANGED, reason)
     return runs.get(tx, run_id)
@@ -207,7 +225,8 @@ def _from_pins(trial: Attempt, rooms: Rooms) -> dict[str, Any]:
     with committing(trial, rooms) as tx:
         if trial.run.pulled is None:
             runs.count(tx, trial.run.run_id, **dict.fromkeys(COUNTS, 0))
-        return night_result(_settle(tx, trial, manifest, digest, {}), trial.folder)
+        ended = _settle(tx, trial, manifest, digest, {})
+    return _told(ended, trial)
 
 
 def _input_digest(tx: Connection, run_: runs.Run, manifest: Manifest) -> str:

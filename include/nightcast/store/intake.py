@@ -83,7 +83,8 @@ def newest(
 
     `known_at` is an origin: only what runs of that night or of earlier ones took in counts (known then); None counts
     everything (known now). `states` leaves out revisions in other states before the newest is chosen, so that a
-    rejected restatement does not hide the accepted revision before it.
+    rejected restatement does not hide the accepted revision before it. What was taken in because of a decision that was
+    undone since does not count.
     """
     asked = {
         "pipeline": pipeline,
@@ -97,11 +98,18 @@ def newest(
 
 
 def trailing(
-    tx: Connection, pipeline: str, day: date, *, count: int = 4, known_at: date | None = None
+    tx: Connection, pipeline: str, day: date, *, count: int, known_at: date | None = None, since: date | None = None
 ) -> list[Revision]:
-    """The last `count` accepted days of `day`'s weekday, strictly before it, newest first."""
-    asked = {"pipeline": pipeline, "day": day, "count": count, "origin": known_at}
+    """The last `count` accepted days of `day`'s weekday, strictly before it and not before `since`, newest first."""
+    asked = {"pipeline": pipeline, "day": day, "count": count, "origin": known_at, "since": since}
     return [_revision(found) for found in rows(tx, _SQL["trailing"], asked)]
+
+
+def rejected_since(tx: Connection, pipeline: str, day: date, *, known_at: date | None = None) -> date | None:
+    """The first of the days before `day` that were rejected with no accepted one after them, or None."""
+    asked = {"pipeline": pipeline, "day": day, "origin": known_at}
+    found: date | None = the_row(tx, _SQL["rejected_since"], asked)["day"]
+    return found
 
 
 def of_run(tx: Connection, run_id: int) -> list[Revision]:

@@ -53,6 +53,13 @@ class Unchanged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Withheld:
+    """A person withdrew what these inputs made; it is not shown again behind their back."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Superseded:
     """The run may no longer publish."""
 
@@ -61,8 +68,10 @@ class Superseded:
 
 def publish(
     tx: Connection, run_id: int, differs: Callable[[Run, Run], str] | None = None
-) -> Published | Unchanged | Superseded:
+) -> Published | Unchanged | Superseded | Withheld:
     """Show a run's rows to readers and end the run as published, unchanged or superseded. Repeating it changes nothing.
+
+    What was made from inputs whose forecast a person withdrew is withheld: the run is stopped.
 
     Under the pipeline's lock: the model version must still be allowed, and no newer run of the night published.
     `differs` is asked where the run takes the place of another: how its inputs differ from those of the one before, in
@@ -91,8 +100,47 @@ def publish(
             f"revision {shown.revision} (run {shown.run_id}) has the same inputs and rows",
         )
         return Unchanged(revision=shown.revision)
+    if withheld := withdrawn_inputs(tx, pipeline, run.origin, run.input_digest):
+        runs.finish(tx, run_id, RunState.STOPPED, withheld)
+        return Withheld(reason=withheld)
     because = differs(runs.get(tx, shown.run_id), run) if shown and differs else ""
     return _move_pointer(tx, run, f"replaced by run {run_id}" + (f": {because}" if because else ""))
+
+
+def withdraw(tx: Connection, run: Run, reason: str, instead: int | None = None) -> int | None:
+    """Readers cease to see a night, or see the run `instead` from the same instant on: the revision of that.
+
+    The caller holds the pipeline's lock.
+    """
+    what = {"pipeline": run.pipeline, "origin": run.origin, "run_id": instead}
+    instant = the_row(tx, _SQL["instant"], what)
+    execute(tx, _SQL["withdraw"], {**what, **instant, "reason": reason})
+    if instead is None:
+        return None
+    execute(tx, _SQL["open"], {**what, **instant})
+    return int(instant["revision"])
+
+
+def withdrawn_inputs(tx: Connection, pipeline: str, origin: date, input_digest: str | None) -> str | None:
+    """Why what these inputs make of a night is not to be shown: a decision withdrew it, and stands. Else None."""
+    asked = {"pipeline": pipeline, "origin": origin, "input_digest": input_digest}
+    found = row(tx, _SQL["withdrawn_inputs"], asked)
+    if found is None:
+        return None
+    return (
+        f"the same inputs were published by run {found['run_id']} (revision {found['revision']}) and withdrawn by "
+        f"{found['who']} (decision {found['decision_id']}): {found['reason']}; expected other inputs. To show that "
+        f"forecast again: `nightcast undo {found['decision_id']} --reason TEXT`"
+    )
+
+
+def earlier(tx: Connection, run: Run) -> Publication | None:
+    """The newest revision of a run's night by another run that readers may see again: its model is allowed, and no
+    decision withdrew it.
+    """
+    asked = {"pipeline": run.pipeline, "origin": run.origin, "run_id": run.run_id}
+    found = row(tx, _SQL["earlier"], asked)
+    return Publication(**found) if found else None
 
 
 def current(tx: Connection, pipeline: str, origin: date) -> Publication | None:
@@ -157,13 +205,20 @@ def _told_before(tx: Connection, run: Run, shown: Publication | None) -> Publish
 
 
 def _refusal(tx: Connection, run: Run, shown: Publication | None) -> str | None:
+    if why := refused_model(tx, run):
+        return why
+    if shown and shown.run_id > run.run_id:
+        return f"run {shown.run_id} of this night is newer and published (revision {shown.revision})"
+    return None
+
+
+def refused_model(tx: Connection, run: Run) -> str | None:
+    """Why the run's model version may not be shown (any more), or None."""
     if run.model_version is not None:
         asked = {"pipeline": run.pipeline, "version": run.model_version}
         state = the_row(tx, _SQL["model_state"], asked)["state"]
         if state not in (ModelState.LIVE, ModelState.RETIRED):  # retired: it was live at this night's close
             return f"model version {run.model_version} is {state}; expected one that is or was live"
-    if shown and shown.run_id > run.run_id:
-        return f"run {shown.run_id} of this night is newer and published (revision {shown.revision})"
     return None
 
 

@@ -2,7 +2,9 @@
 SELECT i.* FROM internal.intake AS i
 INNER JOIN internal.run AS taker ON i.run_id = taker.run_id
 INNER JOIN internal.run AS asker ON asker.run_id = %(run_id)s
-WHERE i.pipeline = %(pipeline)s AND i.event_day = %(event_day)s AND taker.origin <= asker.origin
+WHERE
+    i.pipeline = %(pipeline)s AND i.event_day = %(event_day)s AND taker.origin <= asker.origin
+    AND (i.pipeline, i.event_day, i.revision) NOT IN (SELECT * FROM internal.undone_intake)
 ORDER BY i.revision DESC LIMIT 1
 
 -- name: insert
@@ -43,6 +45,7 @@ WHERE
     AND (%(last)s::date IS NULL OR i.event_day <= %(last)s)
     AND (%(origin)s::date IS NULL OR r.origin <= %(origin)s)
     AND (%(states)s::text [] IS NULL OR i.state = any(%(states)s))
+    AND (i.pipeline, i.event_day, i.revision) NOT IN (SELECT * FROM internal.undone_intake)
 ORDER BY i.event_day ASC, i.revision DESC
 
 -- name: trailing
@@ -55,10 +58,32 @@ SELECT * FROM (
         AND i.event_day < %(day)s
         AND extract(ISODOW FROM i.event_day) = extract(ISODOW FROM %(day)s::date)
         AND i.state = 'accepted'
+        AND (%(since)s::date IS NULL OR i.event_day >= %(since)s)
         AND (%(origin)s::date IS NULL OR r.origin <= %(origin)s)
+        AND (i.pipeline, i.event_day, i.revision) NOT IN (SELECT * FROM internal.undone_intake)
     ORDER BY i.event_day DESC, i.revision DESC
 ) AS accepted
 ORDER BY event_day DESC LIMIT %(count)s
+
+-- name: rejected_since
+WITH newest AS (
+    SELECT DISTINCT ON (i.event_day)
+        i.event_day,
+        i.state
+    FROM internal.intake AS i
+    INNER JOIN internal.run AS r ON i.run_id = r.run_id
+    WHERE
+        i.pipeline = %(pipeline)s
+        AND i.event_day < %(day)s
+        AND (%(origin)s::date IS NULL OR r.origin <= %(origin)s)
+        AND (i.pipeline, i.event_day, i.revision) NOT IN (SELECT * FROM internal.undone_intake)
+    ORDER BY i.event_day ASC, i.revision DESC
+)
+
+SELECT min(event_day) AS day FROM newest
+WHERE
+    state = 'rejected'
+    AND event_day > coalesce((SELECT max(a.event_day) FROM newest AS a WHERE a.state = 'accepted'), '-infinity')
 
 -- name: of_run
 SELECT * FROM internal.intake WHERE run_id = %(run_id)s ORDER BY event_day, revision

@@ -21,9 +21,10 @@ GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {writer};
 GRANT USAGE ON SCHEMA internal, forecast TO {writer};
 GRANT SELECT ON forecast.changes, forecast.freshness TO {writer};
 GRANT SELECT ON internal.pipeline, internal.alembic_version TO {writer};
+GRANT SELECT ON internal.standing_decision, internal.undone_intake TO {writer}, {monitor};
 GRANT SELECT, INSERT, UPDATE ON internal.run, internal.run_step, internal.actual_day TO {writer};
 GRANT SELECT, INSERT, UPDATE ON internal.accuracy_basis TO {writer};
-GRANT SELECT, INSERT ON internal.intake, internal.model_event, internal.accuracy_score TO {writer};
+GRANT SELECT, INSERT ON internal.intake, internal.model_event, internal.accuracy_score, internal.decision TO {writer};
 GRANT SELECT, INSERT, DELETE ON internal.check_result, internal.quarantined_row, internal.drift_score TO {writer};
 GRANT SELECT, INSERT, UPDATE (state) ON internal.model_version TO {writer};
 GRANT SELECT, INSERT, UPDATE (withdrawn_at, reason) ON internal.publication TO {writer};
@@ -34,6 +35,7 @@ GRANT USAGE ON SCHEMA internal, forecast TO {monitor};
 GRANT SELECT ON forecast.changes, forecast.freshness TO {monitor};
 GRANT SELECT ON internal.pipeline, internal.alembic_version, internal.run, internal.run_step, internal.intake TO {monitor};
 GRANT SELECT ON internal.publication, internal.model_version, internal.model_event, internal.actual_day TO {monitor};
+GRANT SELECT ON internal.decision TO {monitor};
 GRANT SELECT ON internal.drift_score, internal.accuracy_score, internal.accuracy_basis TO {monitor};
 -- All but the sample, which quotes rows of the source.
 GRANT SELECT (run_id, step, check_id, scope, state, message, observed, limit_text, rows, bad_rows, seconds, at)

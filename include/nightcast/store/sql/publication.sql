@@ -1,7 +1,7 @@
 -- name: instant
 -- One instant for withdrawal and publication: readers never see a gap. Rising even if the clock was set back.
 SELECT
-    greatest(clock_timestamp(), max(published_at) + interval '1 microsecond') AS at,
+    greatest(clock_timestamp(), max(greatest(published_at, withdrawn_at)) + interval '1 microsecond') AS at,
     1 + coalesce(max(revision) FILTER (WHERE origin = %(origin)s), 0) AS revision
 FROM internal.publication
 WHERE pipeline = %(pipeline)s
@@ -56,3 +56,29 @@ FROM internal.publication AS p
 INNER JOIN internal.run AS r ON p.run_id = r.run_id
 WHERE p.pipeline = %(pipeline)s AND p.origin = %(origin)s
 ORDER BY p.revision
+
+-- name: withdrawn_inputs
+SELECT
+    p.run_id,
+    p.revision,
+    d.decision_id,
+    d.who,
+    d.reason
+FROM internal.publication AS p
+INNER JOIN internal.run AS r ON p.run_id = r.run_id
+INNER JOIN internal.standing_decision AS d ON p.run_id = d.run_id AND d.kind = 'withdraw'
+WHERE p.pipeline = %(pipeline)s AND p.origin = %(origin)s AND r.input_digest = %(input_digest)s
+ORDER BY p.publication_id DESC LIMIT 1
+
+-- name: earlier
+SELECT p.*, r.model_version, r.input_digest, r.row_digest, r.tables_version
+FROM internal.publication AS p
+INNER JOIN internal.run AS r ON p.run_id = r.run_id
+INNER JOIN internal.model_version AS m ON r.pipeline = m.pipeline AND r.model_version = m.version
+WHERE
+    p.pipeline = %(pipeline)s AND p.origin = %(origin)s AND p.run_id <> %(run_id)s
+    AND m.state IN ('live', 'retired')
+    AND NOT EXISTS (
+        SELECT FROM internal.standing_decision AS d WHERE d.kind = 'withdraw' AND d.run_id = p.run_id
+    )
+ORDER BY p.publication_id DESC LIMIT 1

@@ -55,7 +55,12 @@ night AS (
         s.run_id
     FROM scored AS s
     INNER JOIN internal.run AS r ON s.run_id = r.run_id
-    WHERE r.state IN ('published', 'unchanged', 'superseded', 'done') AND NOT r.look_ahead
+    WHERE
+        r.state IN ('published', 'unchanged', 'superseded', 'done')
+        AND NOT r.look_ahead
+        AND NOT EXISTS (
+            SELECT FROM internal.standing_decision AS w WHERE w.kind = 'withdraw' AND w.run_id = r.run_id
+        )
     ORDER BY s.origin DESC, r.kind = 'night' DESC, s.run_id DESC
     LIMIT %(nights)s
 )

@@ -1,0 +1,162 @@
+"""A person lets a stopped night go on past one check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nightcast.domain.decision import Asked, DecisionKind, Outcome
+from nightcast.domain.night import RunState
+from nightcast.errors import DecisionRefused, NightStopped, NotFound
+from nightcast.steps import undo, waive
+from nightcast.store import decisions, intake
+from steps.world import DOUBLED, EARLY, FIRST_NIGHT, PIPELINE, World, changed, clock_of, scheduled
+
+pytestmark = pytest.mark.postgres
+
+WHY = Asked(who="ann", reason="both loads are known; the second wins")
+DRY = Asked(who="ann", reason="to see", dry_run=True)
+GIVEN_AWAY = f"""
+CREATE TABLE kept AS SELECT line, delivery, price FROM raw_line WHERE sold_at::date = '{FIRST_NIGHT}';
+UPDATE raw_line SET price = 0 WHERE sold_at::date = '{FIRST_NIGHT}' AND line % 5 = 0 AND quantity > 0
+"""
+
+GIFTS_BACK = """
+UPDATE raw_line AS r SET price = k.price FROM kept AS k
+WHERE r.line = k.line AND r.delivery = k.delivery AND r.price <> k.price;
+DROP TABLE kept
+"""
+
+
+def waived(world: World, check_id: str, asked: Asked = WHY, **more: Any) -> Outcome:
+    run = world.last_run()
+    return waive.run(asked, world.rooms, clock_of(run.origin), run_id=run.run_id, check_id=check_id, **more)
+
+
+def undone(world: World, decision: int | None, asked: Asked = WHY) -> Outcome:
+    assert decision is not None
+    return undo.run(asked, world.rooms, clock_of(DOUBLED), decision_id=decision)
+
+
+def goes_on(world: World) -> RunState:
+    """As when the red task is cleared: the same run, from the step that judged."""
+    run = world.last_run()
+    night = {"run_id": run.run_id, "pipeline": PIPELINE, "origin": run.origin.isoformat(), "shards": 1}
+    for step in ("validate", "predict", "audit", "publish"):
+        world.step(step, night, run.origin)
+    return world.run(run.run_id).state
+
+
+def result(world: World, check_id: str, scope: str) -> dict[str, Any]:
+    run = world.last_run().run_id
+    query = f"SELECT state, message FROM internal.check_result WHERE run_id = {run} AND check_id = '{check_id}'"
+    (found,) = world.as_writer(f"{query} AND scope = '{scope}'")
+    return found
+
+
+def test_a_double_load_that_is_waived_is_published_without_its_copies(doubled: World, copy: Any) -> None:
+    world: World = copy(doubled)
+    stopped = world.last_run()
+    outcome = waived(world, "duplicates")
+    assert outcome.text.startswith(f"waived duplicates of run {stopped.run_id} ({PIPELINE} {DOUBLED}): found 269 of")
+    assert "clear the task validate" in outcome.text
+    assert goes_on(world) is RunState.PUBLISHED
+    found = result(world, "duplicates", str(DOUBLED))
+    assert found["state"] == "waived"
+    assert found["message"].startswith(f"waived by ann (decision {outcome.decision}): {WHY.reason}; found 269 of 538")
+    run = world.run(stopped.run_id)
+    assert run.pulled == run.accepted + run.quarantined + run.duplicates  # type: ignore[operator]
+    assert run.duplicates * 2 == run.pulled  # type: ignore[operator]
+    with world.writing() as tx:
+        (decision,) = decisions.of_run(tx, run.run_id)
+        newest = intake.newest(tx, PIPELINE, DOUBLED, DOUBLED)[DOUBLED]
+    assert (decision.kind, decision.who, decision.reason) == (DecisionKind.WAIVE, "ann", WHY.reason)
+    assert decision.evidence["step"] == "validate"
+    assert (newest.state, newest.run_id, newest.revision) == (intake.IntakeState.ACCEPTED, run.run_id, 2)
+    assert world.as_analyst(f"SELECT DISTINCT origin FROM forecast.{PIPELINE}") == [{"origin": DOUBLED}]
+
+
+def test_deciding_twice_changes_nothing_and_a_dry_run_neither(doubled: World, copy: Any) -> None:
+    world: World = copy(doubled)
+    before = world.fingerprint(but=())
+    assert waived(world, "duplicates", DRY).text.startswith("would waive duplicates")
+    assert world.fingerprint(but=()) == before
+    first = waived(world, "duplicates")
+    decided = world.fingerprint(but=())
+    again = waived(world, "duplicates", Asked(who="bob", reason="me too"))
+    assert again.text.startswith("already waived: duplicates of run")
+    assert "by ann (decision" in again.text
+    assert again.decision == first.decision
+    assert world.fingerprint(but=()) == decided
+    assert goes_on(world) is RunState.PUBLISHED
+    assert waived(world, "duplicates").text.startswith("already waived")
+
+
+def test_a_waiver_that_is_undone_stops_the_night_again(doubled: World, copy: Any) -> None:
+    world: World = copy(doubled)
+    made = waived(world, "duplicates")
+    assert undone(world, made.decision, DRY).text.startswith("would undo decision")
+    back = undone(world, made.decision, Asked(who="bob", reason="the source will be corrected"))
+    assert "is stopped by duplicates again" in back.text
+    with pytest.raises(NightStopped, match="duplicates"):
+        goes_on(world)
+    assert undone(world, made.decision).text.startswith(f"already undone: decision {made.decision}, by bob")
+    with pytest.raises(DecisionRefused, match="take that one again"):
+        undone(world, back.decision)
+    again = waived(world, "duplicates")
+    assert again.decision not in (made.decision, back.decision)
+    assert goes_on(world) is RunState.PUBLISHED
+    with pytest.raises(DecisionRefused, match=r"went past duplicates already.*nightcast withdraw"):
+        undone(world, again.decision)
+    with world.writing() as tx:
+        ledger = decisions.of_run(tx, world.last_run().run_id)
+    assert [(d.decision_id, d.kind, d.undone_by) for d in ledger] == [
+        (made.decision, DecisionKind.WAIVE, back.decision),
+        (back.decision, DecisionKind.UNDO, None),
+        (again.decision, DecisionKind.WAIVE, None),
+    ]
+
+
+def test_what_cannot_be_waived(doubled: World, copy: Any) -> None:
+    world: World = copy(doubled)
+    before = world.fingerprint(but=())
+    stopped = world.last_run()
+    for check_id in ("contract.types", "invoice_format"):
+        with pytest.raises(DecisionRefused, match="belongs to the contract"):
+            waived(world, check_id)
+    with pytest.raises(DecisionRefused, match="in state pass, which stops nothing"):
+        waived(world, "quarantine.share")
+    with pytest.raises(NotFound, match=r"no result of a check 'nosuch'.*those that failed are: duplicates 2010-12-06"):
+        waived(world, "nosuch")
+    with pytest.raises(NotFound, match="no result of a check 'duplicates' for 2010-12-05"):
+        waived(world, "duplicates", day=EARLY)
+    with pytest.raises(DecisionRefused, match="in state published; expected a stopped night"):
+        waive.run(WHY, world.rooms, clock_of(EARLY), run_id=stopped.run_id - 1, check_id="duplicates")
+    with pytest.raises(NotFound, match="there is no run 999"):
+        waive.run(WHY, world.rooms, clock_of(EARLY), run_id=999, check_id="duplicates")
+    with pytest.raises(NotFound, match="there is no decision 999"):
+        undone(world, 999)
+    assert world.fingerprint(but=()) == before
+
+
+def test_a_row_rule_that_is_waived_sets_nothing_aside_in_this_run_alone(world: World) -> None:
+    """A day on which every fifth line was given away: more than the limit on what may be set aside."""
+    with changed(world.retail, GIVEN_AWAY, GIFTS_BACK):
+        with pytest.raises(NightStopped, match=r"quarantine\.share"):
+            world.night(FIRST_NIGHT, **scheduled(FIRST_NIGHT))
+        before = world.last_run()
+        outcome = waived(world, "free_goods")
+        assert "still stopping it: quarantine.share" in outcome.text
+        assert goes_on(world) is RunState.PUBLISHED
+    run = world.run(before.run_id)
+    assert result(world, "free_goods", str(FIRST_NIGHT))["state"] == "waived"
+    assert result(world, "quarantine.share", str(FIRST_NIGHT))["state"] == "pass"
+    gone = f"SELECT reasons FROM internal.quarantined_row WHERE run_id = {run.run_id}"
+    assert not [r for r in world.as_writer(gone) if "free_goods" in r["reasons"]]
+    assert run.quarantined < before.quarantined  # type: ignore[operator]
+    assert run.pulled == before.pulled == run.accepted + run.quarantined + run.duplicates  # type: ignore[operator]
+    with world.writing() as tx:
+        rejected, accepted = intake.history(tx, PIPELINE, FIRST_NIGHT)
+    assert rejected.content_digest == accepted.content_digest
+    assert (rejected.state, accepted.state) == (intake.IntakeState.REJECTED, intake.IntakeState.ACCEPTED)
