@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -45,6 +46,17 @@ class Settings:
     def lake_url(self) -> str:
         """Where immutable objects are kept."""
         return self.required("NIGHTCAST_LAKE", "a folder or an fsspec URL such as s3://bucket/prefix")
+
+    @property
+    def hash_key(self) -> bytes:
+        """The key that pseudonyms and the digests of what was erased are made with: 64 bytes."""
+        meaning = "a secret of 32 characters or more, always the same: pseudonyms are made with it"
+        value = self.required("NIGHTCAST_HASH_KEY", meaning)
+        if len(value) < 32:
+            raise SettingMissing(
+                f"NIGHTCAST_HASH_KEY has {len(value)} characters; expected {meaning}. See .env.example"
+            )
+        return hashlib.blake2b(value.encode()).digest()
 
     @property
     def pipelines(self) -> Path:

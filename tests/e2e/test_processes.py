@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import subprocess
 from contextlib import ExitStack, closing, suppress
 from datetime import date
 
@@ -9,16 +11,24 @@ import psutil
 import psycopg2
 import pytest
 
+import hunting
 from e2e.gates import Gate
 from e2e.installation import COMPONENTS, INFERENCE, PIPELINE, Installation, dsn, until
 from nightcast.domain.night import RunState, StepState
 from nightcast.local import supervise
 from nightcast.local.keeper import alive
-from nightcast.local.state import port_is_free
+from nightcast.local.state import CHECKOUT, port_is_free
 from nightcast.store import connect, fence, publication, runs
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
+HOLDERS = {  # of secrets; everything else has none
+    "state.json",
+    "environment.json",
+    "supervisord.conf",
+    "airflow/passwords.json",
+    "postgres/superuser.password",
+}
 CHECKS, PREDICTIONS = "internal.check_result", f"internal.prediction_{PIPELINE}"
 
 
@@ -82,23 +92,86 @@ def test_a_lost_worker_whose_task_runs_on_beside_the_retry_leaves_each_row_once(
     assert machine.command("reproduce", str(run.run_id)).startswith(f"identical: run {run.run_id}, ")
 
 
-def test_no_log_holds_a_secret(machine: Installation, nights: dict[str, str]) -> None:
-    logs = {file: file.read_text(errors="replace") for file in machine.local.logs.rglob("*") if file.is_file()}
-    told = {file.parent.name for file in logs if file.name.startswith("attempt=")}
-    assert {f"task_id={task}" for task in ("train", "open_run", "extract", "validate", "audit", "publish")} <= told
-    secrets = dict(machine.local.secrets) | {"superuser": machine.server.password}
-    assert len(secrets) > 12
-    assert not [(str(file), name) for file, text in logs.items() for name, secret in secrets.items() if secret in text]
+@pytest.fixture(scope="module")
+def failed_night(machine: Installation, nights: dict[str, str]) -> str:
+    """Airflow's run of a night that its source refused: errors are where secrets get out."""
+    with closing(psycopg2.connect(dsn(machine.url("source_owner", "retail")))) as source:
+        source.autocommit = True
+        source.cursor().execute("REVOKE SELECT ON sales_line FROM source_reader")
+        try:
+            origin = machine.calendar.open_nights[-1].isoformat()
+            run = machine.client.trigger(INFERENCE, partition_key=origin, conf={"mode": "known_now"})
+            assert machine.ended(INFERENCE, run) == "failed"
+        finally:
+            source.cursor().execute("GRANT SELECT ON sales_line TO source_reader")
+    assert "SourceMismatch" in str(machine.night(run).reason)
+    return run
 
 
-def test_everything_listens_on_loopback_only(machine: Installation) -> None:
-    listening: set[tuple[str, int]] = set()
+def secrets_of(machine: Installation) -> dict[str, str]:
+    """Every secret of the machine, each random: what is found anywhere has got there from us."""
+    found = dict(machine.local.secrets) | {"superuser": machine.server.password}
+    assert len(found) > 12
+    return found
+
+
+def test_secrets_are_in_files_of_their_own_that_only_the_owner_reads(machine: Installation, failed_night: str) -> None:
+    """Everything in the state folder but the tables, which are asked below: logs, lake, Airflow's home."""
+    folder, data = machine.local.folder, machine.local.postgres / "data"
+    files = [file for file in folder.rglob("*") if data not in file.parents]
+    told = {file.parent.name for file in files if file.name.startswith("attempt=") and failed_night in str(file)}
+    assert {"task_id=open_run", "task_id=wait_for_source"} <= told
+    assert any(machine.local.lake in file.parents for file in files)
+    found = hunting.in_files(files, secrets_of(machine))
+    assert {str(file.relative_to(folder)) for file in found} == HOLDERS
+    assert {str(file): stat.S_IMODE(file.stat().st_mode) for file in found} == {str(file): 0o600 for file in found}
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) & 0o066 == 0  # nobody else may even list it
+    loose = {str(f): oct(f.stat().st_mode) for f in [*files, folder] if not f.is_symlink() and f.stat().st_mode & 0o022}
+    assert not loose, "others could write here"
+
+
+@pytest.mark.parametrize("database", ["airflow", "nightcast", "retail"])
+def test_no_table_holds_a_secret(machine: Installation, failed_night: str, database: str) -> None:
+    """XComs, rendered templates, serialized DAGs, Airflow's log, import errors; errors of steps and runs."""
+    url = machine.server.url(database)
+    assert hunting.in_database(url, secrets_of(machine)) == {}
+    if database == "airflow":
+        everywhere = hunting.in_database(url, {"run": failed_night, "pipeline": PIPELINE})
+        assert {"public.xcom", "public.rendered_task_instance_fields", "public.serialized_dag"} <= everywhere.keys()
+
+
+def test_no_command_line_holds_a_secret_and_postgres_is_told_none(machine: Installation) -> None:
+    wanted, looked_at = secrets_of(machine), 0
     for process in machine.processes():
         with suppress(psutil.NoSuchProcess):  # a task that has ended meanwhile
-            found = process.net_connections("inet")
-            listening |= {(c.laddr.ip, c.laddr.port) for c in found if c.status == psutil.CONN_LISTEN}
-    assert {ip for ip, _ in listening} == {"127.0.0.1"}
-    assert {port for _, port in listening} >= set(machine.local.ports.values())
+            assert not hunting.in_bytes("\0".join(process.cmdline()).encode(), wanted), process
+            if process.name() == "postgres":  # it may run as another user, who can look into it
+                assert not hunting.in_bytes("\0".join(process.environ().values()).encode(), wanted), process
+            looked_at += 1
+    assert looked_at > 2 * len(COMPONENTS)
+
+
+def test_no_secret_is_in_git(machine: Installation) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    files = [CHECKOUT / name for name in listed.split("\0") if name]
+    assert len(files) > 300
+    assert not hunting.in_files(files, secrets_of(machine))
+    for name in (".env", ".run/state.json"):
+        assert not subprocess.run(["git", "check-ignore", "-q", name], cwd=CHECKOUT, check=False).returncode, name
+
+
+def test_everything_listens_on_and_talks_to_loopback_only(machine: Installation) -> None:
+    """Of every socket, listening or connected, TCP and UDP, as the system lists them (/proc/net)."""
+    bound: set[str] = set()
+    listening: set[int] = set()
+    for process in machine.processes():
+        with suppress(psutil.NoSuchProcess):  # a task that has ended meanwhile
+            for socket in process.net_connections("inet"):
+                bound |= {end.ip for end in (socket.laddr, socket.raddr) if end}
+                listening |= {socket.laddr.port} if socket.status == psutil.CONN_LISTEN else set()
+    assert bound == {"127.0.0.1"}
+    assert listening >= set(machine.local.ports.values())
 
 
 def test_down_leaves_no_process_behind(machine: Installation) -> None:

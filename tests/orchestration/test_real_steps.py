@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+import hunting
 from nightcast import source, spec
 from nightcast.domain.night import RunState
+from nightcast.local.postgres import Server
 from nightcast.store import layout, migrate, runs
 from orchestration.conftest import HERE, ROOT, run_python
 from steps.other_worlds import METERS, NIGHTS
 from steps.world import Installation
-from store.conftest import Memory, bare
+from store.conftest import PASSWORDS, Memory, bare
 
 __all__ = ["bare"]  # a fixture of the store's tests
 
@@ -73,6 +80,48 @@ def test_a_night_without_a_source_fails_and_both_records_say_so(ended: dict[str,
     # Airflow's Connections are sources too, in the form that SQLAlchemy reads.
     url = "postgresql://reader:word@db.example:5433/shop?sslmode=require"
     assert ended["connections"] == {"shop": url, "unknown": None}
+
+
+def test_a_night_that_cannot_log_in_tells_nobody_a_secret(
+    installed: Memory, airflow_environment: Callable[..., dict[str, str]], server: Server, tmp_path: Path
+) -> None:
+    """Passwords with signs that URLs, JSON and patterns write otherwise; the source refuses the login."""
+    canaries = {
+        "source": "s0urce pa/ss:w@rd%41&?#'\"ü",
+        "connection": "c0nnection=&%s {}/w0rd",
+        "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "api": "api-canary-" + secrets.token_hex(16),
+        "jwt": "jwt-canary-" + secrets.token_hex(48),
+    }
+    held = canaries | {"writer": PASSWORDS["nightcast_writer"], "metadata": server.password}
+    source_url = (
+        f"postgresql+psycopg2://nightcast_writer:{quote(canaries['source'], safe='')}@127.0.0.1:{server.port}/x"
+    )
+    env = airflow_environment(
+        ROOT / "dags",
+        NIGHTCAST_DATABASE_URL=installed.url("nightcast_writer"),
+        NIGHTCAST_LAKE=str(tmp_path / "lake"),
+        NIGHTCAST_PIPELINES=str(ROOT / "include/pipelines"),
+        NIGHTCAST_SOURCE_RETAIL=source_url,
+        AIRFLOW_CONN_SHOP=json.dumps({"conn_type": "postgres", "login": "u", "password": canaries["connection"]}),
+        AIRFLOW__CORE__FERNET_KEY=canaries["fernet"],
+        AIRFLOW__API__SECRET_KEY=canaries["api"],
+        AIRFLOW__API_AUTH__JWT_SECRET=canaries["jwt"],
+        AIRFLOW__LOGGING__LOGGING_LEVEL="DEBUG",
+    )
+    asked = json.dumps({"pipeline": "daily_demand", "keys": ["2011-11-01"], "connections": []})
+    command = [sys.executable, str(HERE / "real_nights.py")]
+    done = subprocess.run(command, env=env, input=asked.encode(), capture_output=True, check=True, timeout=300)
+    said = done.stdout + done.stderr
+    assert b"SourceUnavailable" in said
+    assert b"password authentication failed" in said
+    assert hunting.in_bytes(said, held) == set()
+    assert hunting.in_files([*Path(env["AIRFLOW_HOME"]).rglob("*"), *tmp_path.rglob("*")], held) == {}
+    assert hunting.in_database(env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], held) == {}
+    assert hunting.in_database(installed.server.url(installed.name), held) == {}
+    with installed.writing() as tx:
+        (run,) = runs.recent(tx, "daily_demand")
+    assert "SourceUnavailable" in str(run.reason)
 
 
 def test_a_pipeline_of_files_is_published_by_airflow(

@@ -133,9 +133,33 @@ CASES = {
     "measure of an unknown column": (
         "{sum: amount,",
         "{sum: amont,",
-        "LINE: at measures.revenue: measure revenue reads column 'amont'; declared are sku, sold_at, "
+        "LINE: at measures.revenue: measure revenue reads column 'amont'; stored are sku, sold_at, "
         "invoice, delivery, "
         "customer, country, kind, quantity, price, amount, cancels, free",
+    ),
+    "a measure of a dropped column": (
+        "invoice: {type: string, role: identifier}",
+        "invoice: {type: string, role: identifier, sensitive: drop}",
+        "pipeline.yaml:26: at source.duplicates: duplicates names column 'invoice'; stored are sku, sold_at, delivery, "
+        "customer, country, kind, quantity, price, amount, cancels, free",
+    ),
+    "times as pseudonyms": (
+        "{type: timestamp, role: time}",
+        "{type: timestamp, role: time, sensitive: hash}",
+        "LINE: at source.columns.sold_at.sensitive: sensitive is hash, the role time, the type timestamp; expected a "
+        "key, attribute or identifier: times and measures are calculated with",
+    ),
+    "a number as a pseudonym": (
+        "cancels: {type: boolean, role: attribute}",
+        "cancels: {type: boolean, role: attribute, sensitive: hash}",
+        "LINE: at source.columns.cancels.sensitive: sensitive is hash, the role attribute, the type boolean; expected "
+        "a string, as pseudonyms are: cast it in extract.sql",
+    ),
+    "a condition on pseudonyms": (
+        "kind: {type: string, role: attribute}",
+        "kind: {type: string, role: attribute, sensitive: hash}",
+        "pipeline.yaml:32: at measures.units: measure units has a condition on 'kind', of which only pseudonyms are "
+        "stored",
     ),
     "unknown target": (
         "target: units",

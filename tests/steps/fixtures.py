@@ -88,6 +88,15 @@ def metered(server: postgres.Server, tmp_path_factory: pytest.TempPathFactory) -
         yield made
 
 
+@pytest.fixture(scope="session")
+def delivering(server: postgres.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Parcels per courier from files that name people, after two nights. To read."""
+    from steps.personal_world import delivering
+
+    with delivering(server, tmp_path_factory.mktemp("delivering")) as made:
+        yield made
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """A function that makes a copy of an installation, of the test's own."""

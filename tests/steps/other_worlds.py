@@ -35,7 +35,7 @@ def riding(server: postgres.Server, place: Path) -> Iterator[Riding]:
     """After three nights."""
     with make_roles_and_database(server) as (owner, reader):
         rides = load_rides(owner, reader)
-        with _installed(server, place, RIDES, {"rides": reader}, START) as made:
+        with installed(server, place, RIDES, {"rides": reader}, START) as made:
             served = Riding(**vars(made), rides=rides)
             for origin in NIGHTS:
                 served.night(origin, **scheduled(origin))
@@ -47,14 +47,14 @@ def metered(server: postgres.Server, place: Path) -> Iterator[Installation]:
     """After two nights."""
     files = place / "files"
     write_meters(str(files))
-    with _installed(server, place, METERS, {"meters": f"file://{files}"}, METERED) as made:
+    with installed(server, place, METERS, {"meters": f"file://{files}"}, METERED) as made:
         for origin in NIGHTS[:2]:
             made.night(origin, **scheduled(origin))
         yield made
 
 
 @contextmanager
-def _installed(
+def installed(
     server: postgres.Server, place: Path, name: str, sources: Mapping[str, str], first: date
 ) -> Iterator[Installation]:
     """With its tables, its history from `first` on, and a live model."""

@@ -81,6 +81,7 @@ class Installation:
             "NIGHTCAST_LAKE": str(self.lake),
             "NIGHTCAST_PIPELINES": str(self.folder),
             "NIGHTCAST_CODE_COMMIT": "test",
+            "NIGHTCAST_HASH_KEY": "test" * 8,
         } | {f"NIGHTCAST_SOURCE_{name.upper()}": url for name, url in self.sources.items()}
 
     @property

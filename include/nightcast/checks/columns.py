@@ -19,7 +19,7 @@ def verify_columns(found: Expectations, pipeline: Pipeline, name: str = "expecta
     problems = [
         f"{name}:{entry.line}: at {entry.id}: {unknown(column, known, 'column')}"
         for entries, known in (
-            ((*found.contract, *found.rows, *found.signals), tuple(pipeline.source.columns)),
+            ((*found.contract, *found.rows, *found.signals), tuple(pipeline.source.stored)),
             (found.predictions, predicted),
         )
         for entry in entries

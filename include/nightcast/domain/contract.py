@@ -33,6 +33,13 @@ class Role(StrEnum):
     IDENTIFIER = "identifier"  # names a row or a group of rows; kept, not profiled
 
 
+class Sensitive(StrEnum):
+    """What becomes of the values of a column that name a person, before anything of them is stored."""
+
+    DROP = "drop"  # read and held against its type, then left out; nothing later can name it
+    HASH = "hash"  # replaced by pseudonyms, which only the key NIGHTCAST_HASH_KEY makes
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """One declared column of the source. Columns that are not declared never leave it."""
@@ -43,8 +50,11 @@ class Column:
     role: Role  # the part it plays
     nullable: bool = False  # a null elsewhere breaks the contract
     scale: int | None = None  # for decimal: digits after the point, 0..9
+    sensitive: Sensitive | None = None  # drop | hash: what becomes of personal data before anything is stored
 
     def __post_init__(self) -> None:
+        if self.sensitive and (wrong := _not_sensitive(self)):
+            raise ValueError(f"sensitive is {self.sensitive}, the role {self.role}, the type {self.type}; {wrong}")
         if (self.type is ColumnType.DECIMAL) != (self.scale is not None):
             raise ValueError("scale goes with type decimal, and decimal needs it (digits after the point, 0 to 9)")
         if self.scale is not None and not 0 <= self.scale <= 9:
@@ -55,6 +65,17 @@ class Column:
             raise ValueError(f"the time column is a {self.type}; expected date or timestamp")
         if self.role is Role.KEY and self.type not in (ColumnType.STRING, ColumnType.INTEGER):
             raise ValueError(f"a key column is a {self.type}; expected string or integer")
+
+
+def _not_sensitive(column: Column) -> str | None:
+    """Why a column cannot be treated so; None where it can."""
+    if column.sensitive is Sensitive.DROP and column.role not in (Role.ATTRIBUTE, Role.IDENTIFIER):
+        return "expected an attribute or identifier: the other roles are needed"
+    if column.sensitive is Sensitive.HASH and column.role in (Role.TIME, Role.MEASURE):
+        return "expected a key, attribute or identifier: times and measures are calculated with"
+    if column.sensitive is Sensitive.HASH and column.type is not ColumnType.STRING:
+        return "expected a string, as pseudonyms are: cast it in extract.sql"
+    return None
 
 
 class FileFormat(StrEnum):

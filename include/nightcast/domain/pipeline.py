@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
 
-from nightcast.domain.contract import FORBID_UNKNOWN, Column, Files, Role
+from nightcast.domain.contract import FORBID_UNKNOWN, Column, Files, Role, Sensitive
 from nightcast.domain.features import FeatureSpec
 from nightcast.domain.model_spec import Model
 from nightcast.domain.monitoring import Monitoring
@@ -103,8 +103,13 @@ class Source:
             raise ValueError("no column has role key; expected at least one, it names what is forecast")
         if self.duplicates:
             for name in (*self.duplicates.group, self.duplicates.version):
-                if name not in self.columns:
-                    raise ValueError(f"duplicates names column {name!r}; declared are {', '.join(self.columns)}")
+                if name not in self.stored:
+                    raise ValueError(f"duplicates names column {name!r}; stored are {', '.join(self.stored)}")
+
+    @property
+    def stored(self) -> Mapping[str, Column]:
+        """The columns that are kept: all but those with `sensitive: drop`."""
+        return {n: c for n, c in self.columns.items() if c.sensitive is not Sensitive.DROP}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -225,9 +230,13 @@ class Pipeline:
             raise ValueError(f"shards is {self.shards}; expected 1 to 256")
         for name, measure in self.measures.items():
             for column in (*filter(None, (measure.sum, measure.count_distinct)), *measure.where):
-                if column not in self.source.columns:
+                if column not in self.source.stored:
                     raise ValueError(
-                        f"measure {name} reads column {column!r}; declared are {', '.join(self.source.columns)}"
+                        f"measure {name} reads column {column!r}; stored are {', '.join(self.source.stored)}"
+                    )
+                if column in measure.where and self.source.stored[column].sensitive:
+                    raise ValueError(
+                        f"measure {name} has a condition on {column!r}, of which only pseudonyms are stored"
                     )
 
     @property

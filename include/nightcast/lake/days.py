@@ -42,7 +42,7 @@ def write_days(
     At most about `limit` rows are held; above it rows wait in the folder for temporary files. Digests do not depend
     on `limit`, nor on the order or the chunks of the stream. Nothing but objects is left behind, also after an error.
     """
-    schema = arrow_schema(source.columns)
+    schema = arrow_schema(source.stored)
     with tempfile.TemporaryDirectory(prefix="nightcast-") as folder:
         spilled: Spill[tuple[date, int]] = Spill(Path(folder))
         held: list[pa.RecordBatch] = []
@@ -64,13 +64,13 @@ def write_days(
 
 def _store(lake: Lake, ranges: Iterator[pa.Table], source: Source, scratch: Path) -> StoredDay:
     """Keep a day whose rows come by rising ranges of buckets."""
-    schema = arrow_schema(source.columns)
+    schema = arrow_schema(source.stored)
     hasher, count = ContentHasher(schema), 0
 
     def ordered() -> Iterator[pa.Table]:
         nonlocal count
         for rows in ranges:
-            piece = canonical(rows, source.columns, source.keys)
+            piece = canonical(rows, source.stored, source.keys)
             hasher.update(piece)
             count += piece.num_rows
             yield piece

@@ -66,6 +66,7 @@ def engine_settings(local: Local, environment: Mapping[str, str]) -> dict[str, s
         "NIGHTCAST_LAKE": str(local.lake),
         "NIGHTCAST_PIPELINES": str(local.checkout / "include/pipelines"),
         "NIGHTCAST_SOURCE_RETAIL": place.url("source_reader", local.password("source_reader"), "retail"),
+        "NIGHTCAST_HASH_KEY": local.secrets["hash_key"],
         "NIGHTCAST_STATE": str(local.folder),
     }
     chosen = _chosen(environment)

@@ -42,7 +42,7 @@ class Local:
     """One machine's state: where it lies, and the ports and secrets in it.
 
     `instance` is random and tells this installation from any other. `ports` has the keys of `PORTS`. `secrets` has
-    `fernet_key`, `api_secret`, `jwt_secret`, `supervisor`, `role:<role>` and `login:<user>`.
+    `fernet_key`, `api_secret`, `jwt_secret`, `hash_key`, `supervisor`, `role:<role>` and `login:<user>`.
     """
 
     checkout: Path
@@ -199,6 +199,7 @@ def new_secrets() -> dict[str, str]:
         "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "api_secret": secrets.token_hex(32),
         "jwt_secret": secrets.token_hex(64),  # Airflow signs with SHA-512: shorter keys are weaker than the hash
+        "hash_key": secrets.token_hex(32),
         "supervisor": secrets.token_hex(24),
         **{f"role:{role}": secrets.token_hex(24) for role in ROLES},
         **{f"login:{user}": secrets.token_urlsafe(12) for user in LOGINS},

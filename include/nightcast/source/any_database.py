@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from nightcast.domain.contract import Column
 from nightcast.domain.rows import arrow_schema
 from nightcast.errors import SettingMissing, SourceMismatch, SourceUnavailable
-from nightcast.source.conversion import check_columns, to_arrow, without_password
+from nightcast.source.conversion import check_columns, to_arrow, told, without_password
 from nightcast.source.parameters import Piece, render
 
 
@@ -22,7 +22,7 @@ def read(
 ) -> Iterator[pa.RecordBatch]:
     """See `source.read`."""
     schema = arrow_schema(columns)
-    with _connection(address) as connection:
+    with _connection(address, columns) as connection:
         streaming = connection.execution_options(stream_results=True, max_row_buffer=chunk_rows)
         result = streaming.execute(_bound(found, values))
         names = list(result.keys())
@@ -36,7 +36,7 @@ def read(
 
 def query(address: sa.URL, found: list[Piece], values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """See `source.query`."""
-    with _connection(address) as connection:
+    with _connection(address, {}) as connection:
         return [dict(row) for row in connection.execute(_bound(found, values)).mappings()]
 
 
@@ -57,7 +57,7 @@ def _bound(found: list[Piece], values: Mapping[str, Any]) -> sa.TextClause:
 
 
 @contextlib.contextmanager
-def _connection(address: sa.URL) -> Iterator[sa.Connection]:
+def _connection(address: sa.URL, columns: Mapping[str, Column]) -> Iterator[sa.Connection]:
     """A connection whose transaction is rolled back at the end; the errors of its block become ours."""
     where = f"the source {address.set(username=None, password=None, query={})}"
     engine = _engine(address)
@@ -76,7 +76,9 @@ def _connection(address: sa.URL) -> Iterator[sa.Connection]:
     except sa.exc.DBAPIError as error:
         if _is_transient(error):
             raise SourceUnavailable(f"{where} did not answer: {_text(error, address)}") from None
-        raise SourceMismatch(f"{where} refuses the SQL: {_text(error, address)}. Correct it") from None
+        raise SourceMismatch(
+            f"{where} refuses the SQL: {told(error.orig or error, address, columns)}. Correct it"
+        ) from None
     finally:
         engine.dispose()
 

@@ -19,6 +19,7 @@ from nightcast.domain.contract import Column, ColumnType
 from nightcast.domain.rows import DECIMAL_DIGITS, arrow_type
 from nightcast.errors import SourceMismatch
 
+UNTOLD = "and no more is told, because a column is sensitive: run it by hand to see why"
 _BOOLEANS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
 _INT64 = range(-(2**63), 2**63)
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -77,7 +78,8 @@ def misfit(problem: str, columns: Mapping[str, Column], order: Sequence[str], se
     """
     numbered = re.search(r"CSV column #(\d+): (?:Row #\d+: )?(.*)", problem, re.DOTALL)
     if numbered is None:
-        return SourceMismatch(f"what the source sent cannot be read: {problem}. Correct {sender.place}")
+        said = UNTOLD if holds_sensitive(columns) else problem
+        return SourceMismatch(f"what the source sent cannot be read: {said}. Correct {sender.place}")
     name = order[int(numbered[1])]
     if "data loss" in numbered[2]:
         return RoundingNeeded(name)
@@ -88,6 +90,7 @@ def misfit(problem: str, columns: Mapping[str, Column], order: Sequence[str], se
 def misfit_of(name: str, columns: Mapping[str, Column], found: str, sender: Sender = SQL) -> SourceMismatch:
     """The error for a value that does not fit its column's declared type."""
     column = columns[name]
+    found = "found a value that is not told, because the column is sensitive" if column.sensitive else found
     expected = {
         ColumnType.DECIMAL: f"decimal with at most {column.scale} digits after the point, {DECIMAL_DIGITS} in all",
         ColumnType.INTEGER: "integer of 64 bits",
@@ -123,6 +126,18 @@ def from_arrow(name: str, column: Column, values: pa.Array, sender: Sender) -> p
                 values = values.cast(pa.decimal128(38, column.scale))  # room for all integers
             return values.cast(wanted)
     return to_arrow(name, column, values.to_pylist(), sender)
+
+
+def holds_sensitive(columns: Mapping[str, Column]) -> bool:
+    """Whether what a driver says of rows may quote a sensitive value."""
+    return any(column.sensitive for column in columns.values())
+
+
+def told(error: BaseException, address: sa.URL, columns: Mapping[str, Column]) -> str:
+    """The text of a driver's error about an extract's SQL; only its kind where it may quote a sensitive value."""
+    if holds_sensitive(columns):
+        return f"{type(error).__name__}, {UNTOLD}"
+    return without_password(error, address)
 
 
 def without_password(error: BaseException, address: sa.URL) -> str:

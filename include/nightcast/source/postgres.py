@@ -18,7 +18,7 @@ from psycopg2.extras import RealDictCursor
 from nightcast.domain.contract import Column
 from nightcast.errors import SourceMismatch, SourceUnavailable
 from nightcast.source import csv_text
-from nightcast.source.conversion import RoundingNeeded, check_columns, misfit_of, without_password
+from nightcast.source.conversion import RoundingNeeded, check_columns, misfit_of, told, without_password
 from nightcast.source.parameters import Piece, render
 
 Connection = psycopg2.extensions.connection
@@ -45,7 +45,7 @@ def read(
     timeout_seconds: int,
 ) -> Iterator[pa.RecordBatch]:
     """See `source.read`."""
-    with _connection(address, timeout_seconds) as connection:
+    with _connection(address, timeout_seconds, columns) as connection:
         inner = _rendered(found, values, connection)
         _check(connection, inner, columns)
         names = pg.SQL(", ").join(pg.Identifier(name) for name in columns)
@@ -62,7 +62,7 @@ def read(
 def query(address: sa.URL, found: list[Piece], values: Mapping[str, Any], timeout_seconds: int) -> list[dict[str, Any]]:
     """See `source.query`."""
     with (
-        _connection(address, timeout_seconds) as connection,
+        _connection(address, timeout_seconds, {}) as connection,
         connection.cursor(cursor_factory=RealDictCursor) as cursor,
     ):
         cursor.execute(_rendered(found, values, connection))
@@ -70,7 +70,7 @@ def query(address: sa.URL, found: list[Piece], values: Mapping[str, Any], timeou
 
 
 @contextlib.contextmanager
-def _connection(address: sa.URL, timeout_seconds: int) -> Iterator[Connection]:
+def _connection(address: sa.URL, timeout_seconds: int, columns: Mapping[str, Column]) -> Iterator[Connection]:
     """A read-only transaction; the errors of its block become ours."""
     given = address.translate_connect_args(username="user", database="dbname") | dict(address.query)
     where = f"the source {address.host or 'localhost'}:{address.port or 5432}/{address.database}"
@@ -89,7 +89,7 @@ def _connection(address: sa.URL, timeout_seconds: int) -> Iterator[Connection]:
         if isinstance(error, psycopg2.OperationalError) or error.pgcode is None:  # no code: the server did not speak
             raise SourceUnavailable(f"{where} did not answer: {without_password(error, address)}") from None
         raise SourceMismatch(
-            f"{where} refuses the SQL: {without_password(error, address)}. Correct it, or the role's rights"
+            f"{where} refuses the SQL: {told(error, address, columns)}. Correct it, or the role's rights"
         ) from None
     finally:
         if connection is not None:
@@ -110,7 +110,7 @@ def _check(connection: Connection, inner: pg.SQL, columns: Mapping[str, Column])
 def _too_precise(address: sa.URL, inner: pg.SQL, name: str, columns: Mapping[str, Column]) -> str:
     """A value with more digits than its column's scale: pyarrow says that there is one, not which."""
     rest = pg.SQL("SELECT {0}::text FROM (\n{1}\n) AS extracted WHERE {0}::numeric <> round({0}::numeric, {2}) LIMIT 1")
-    with _connection(address, _SEARCH_SECONDS) as connection, connection.cursor() as cursor:
+    with _connection(address, _SEARCH_SECONDS, columns) as connection, connection.cursor() as cursor:
         cursor.execute(rest.format(pg.Identifier(name), inner, pg.Literal(columns[name].scale)))
         row = cursor.fetchone()
     return f"found {row[0]}" if row else "found a value with too many digits"

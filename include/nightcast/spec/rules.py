@@ -198,7 +198,7 @@ def _audit(p: Pipeline) -> _Found:
 
 def _monitoring(p: Pipeline) -> _Found:
     slices = p.monitoring.slices
-    attributes = [n for n, c in p.source.columns.items() if c.role is Role.ATTRIBUTE]
+    attributes = [n for n, c in p.source.stored.items() if c.role is Role.ATTRIBUTE]
     for at, name in enumerate(slices):
         path: Path = ("monitoring", "slices", at)
         if name not in attributes:

@@ -71,7 +71,7 @@ def day_of(lake: Lake, digest: str | None) -> Day:
 
 def declared(pipeline: Pipeline) -> set[tuple[str, str]]:
     """The input columns that are profiled, as the spec declares them."""
-    kinds = {name: kind_of(column) for name, column in pipeline.source.columns.items()}
+    kinds = {name: kind_of(column) for name, column in pipeline.source.stored.items()}
     return {("measure" if kind is Kind.NUMBER else "attribute", name) for name, kind in kinds.items() if kind}
 
 

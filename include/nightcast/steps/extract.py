@@ -10,8 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from nightcast import source
+from nightcast.domain.contract import Sensitive
 from nightcast.domain.night import RunKind, Window
 from nightcast.domain.pipeline import PipelineFolder
+from nightcast.domain.sensitive import concealed
 from nightcast.lake import StoredDay, write_days
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import attempt, committing, finish, known_at, night_result, over
@@ -49,7 +51,20 @@ def pull(folder: PipelineFolder, window: Window, rooms: Rooms) -> dict[date, Sto
 
 
 def rows_of(folder: PipelineFolder, window: Window, rooms: Rooms) -> Iterator[pa.RecordBatch]:
-    """The rows of a window as the source delivers them: of the team's SQL, or of its files."""
+    """The rows of a window as the source delivers them: of the team's SQL, or of its files; without what is sensitive.
+
+    Raises:
+        SettingMissing: pseudonyms are to be made, and NIGHTCAST_HASH_KEY is not set.
+    """
+    columns = folder.pipeline.source.columns
+    if not any(column.sensitive for column in columns.values()):
+        return _delivered(folder, window, rooms)
+    hashed = any(column.sensitive is Sensitive.HASH for column in columns.values())
+    key = rooms.settings.hash_key if hashed else b""
+    return (concealed(batch, columns, key) for batch in _delivered(folder, window, rooms))
+
+
+def _delivered(folder: PipelineFolder, window: Window, rooms: Rooms) -> Iterator[pa.RecordBatch]:
     declared, end = folder.pipeline.source, window.end + timedelta(days=1)
     url = rooms.settings.source_url(declared.connection)
     if declared.files is not None:

@@ -75,7 +75,7 @@ def screen(
     pipeline = folder.pipeline
     whole = pa.concat_tables(tables.values())
     results = [
-        *checks.contract(whole, pipeline.source.columns, pipeline.source.time_column, sorted(tables), scope=scope),
+        *checks.contract(whole, pipeline.source.stored, pipeline.source.time_column, sorted(tables), scope=scope),
         *(o.result for o in checks.run(expectations.contract, whole, {}, scope=scope)),
     ]
     verdict = judge(results, [*checks.CONTRACT_IDS, *(e.id for e in expectations.contract)])

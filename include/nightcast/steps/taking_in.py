@@ -102,7 +102,7 @@ def day_profile(accepted: pa.Table, pipeline: Pipeline) -> dict[str, Any]:
 
     Beside them, under `SPLIT` and a column of the slices, the profiles of the others for each of its levels.
     """
-    declared = pipeline.source.columns
+    declared = pipeline.source.stored
     columns = {n: (kind, accepted[n]) for n, c in declared.items() if (kind := kind_of(c)) is not None}
     found: dict[str, Any] = {name: to_json(profile) for name, profile in profile_table(columns).items()}
     for by in pipeline.monitoring.slices:
