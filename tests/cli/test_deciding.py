@@ -37,7 +37,7 @@ def test_a_stopped_night_is_waived_shown_and_goes_on(doubled: World, copy: Any) 
     (decided,) = [line.split() for line in shown if line.startswith("1 ")]
     assert decided[:6] == ["1", "waive", str(run), "duplicates", str(DOUBLED), "ann"]
     assert any(line.startswith("waived ") and "waived by ann (decision 1): known; found 269" in line for line in shown)
-    assert "went past duplicates already" in bad(world, "undo", 1, "--reason", "no")
+    assert "which went past duplicates" in bad(world, "undo", 1, "--reason", "no")
 
 
 def test_a_night_is_withdrawn_and_shown_again(served: World) -> None:
@@ -66,3 +66,30 @@ def test_the_person_may_be_named_by_the_environment(doubled: World, copy: Any) -
     done = cli(world, "waive", run, "duplicates", "--reason", "known", NIGHTCAST_WHO="on-call")
     assert done.stdout.splitlines()[-1] == "decision 1, by on-call"
     assert "expected the run that they see" in bad(world, "withdraw", run, "--reason", "x")
+
+
+def test_rows_that_were_set_aside_are_counted_and_dealt_with(served: World) -> None:
+    first, _, header, rule, *rows = good(served, "quarantine", "list", PIPELINE, "--rows", 2)
+    assert first.startswith(f"{PIPELINE}: ")
+    assert first.endswith(" days are set aside, 0 of them discarded")
+    assert header.split() == ["check", "rows", "discarded", "days", "first", "last"]
+    assert set(rule) == {"-", " "}
+    assert any(row.split() == ["day", "state", "run", "rows", "discarded"] for row in rows)
+    assert rows[-1].endswith("}")
+    days = ("--first", "2010-10-01", "--last", NIGHTS[-1])
+    told = good(served, "quarantine", "discard", PIPELINE, *days, "--reason", "gifts", "--who", "ann")
+    assert told[0].startswith("discarded ")
+    assert good(served, "quarantine", "list", PIPELINE)[0].startswith(f"{PIPELINE}: 0 rows of 0 days")
+    assert "already discarded: " in good(served, "quarantine", "discard", PIPELINE, *days, "--reason", "gifts")[0]
+    same = good(served, "quarantine", "replay", PIPELINE, *days[:2], "--last", "2010-10-31", "--reason", "rule")
+    assert same[0].startswith("already so: the rules as they are now set the same")
+    assert "no row of daily_demand is set aside there" in bad(
+        served, "quarantine", "replay", PIPELINE, "--first", "2009-01-01", "--reason", "x"
+    )
+
+
+def test_a_level_is_accepted(served: World) -> None:
+    told = good(served, "accept-level", PIPELINE, "--since", NIGHTS[0], "--reason", "smaller range", "--who", "ann")
+    assert told[0].startswith(f"accepted the level of {PIPELINE} from {NIGHTS[0]} on: trailing checks compare with")
+    assert told[-1] == "decision 1, by ann"
+    assert good(served, "decisions", PIPELINE)[-1].split()[4:6] == ["from", str(NIGHTS[0])]

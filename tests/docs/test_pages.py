@@ -18,6 +18,7 @@ pytestmark = pytest.mark.unit
 
 HOMES = {  # page -> the test that does all of it
     "add-a-pipeline.md": "tests/e2e/test_pages.py",
+    "decide.md": "tests/docs/test_decide.py",
     "bring-your-own-postgres.md": "tests/local/test_own_postgres.py",
     "install-the-wheel.md": "tests/wheel/test_page.py",
     "query-the-forecast.md": "tests/docs/test_query.py",

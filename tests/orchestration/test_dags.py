@@ -27,6 +27,14 @@ NIGHT = {
 }
 TRAINING = {"build_training_set": ["train"], "train": ["evaluate"], "evaluate": ["register"], "register": []}
 BOTH = {"daily_demand_inference", "daily_demand_retraining"}
+DECISIONS = {  # DAG -> its one task, a step
+    "nightcast_waive": "waive",
+    "nightcast_withdraw": "withdraw",
+    "nightcast_accept_level": "accept_level",
+    "nightcast_quarantine_replay": "replay",
+    "nightcast_quarantine_discard": "discard",
+    "nightcast_undo": "undo",
+}
 
 HERE = ROOT / "tests/orchestration"
 PIPELINES = ROOT / "include/pipelines"
@@ -58,6 +66,7 @@ def parses(tmp_path_factory: pytest.TempPathFactory) -> Facts:
         "one_bad": base | {"NIGHTCAST_PIPELINES": two},
         "task": base | {"NIGHTCAST_PIPELINES": two, WANTED: "good_inference"},
         "bad_task": base | {"NIGHTCAST_PIPELINES": two, WANTED: "bad_retraining"},
+        "decision": base | {WANTED: "nightcast_undo"},
         "own": base | {"dags": own},
         "others": base | {"NIGHTCAST_PIPELINES": OTHERS},
         "nowhere": base | {"NIGHTCAST_PIPELINES": own / "nowhere"},
@@ -83,7 +92,7 @@ def two_folders(top: Path) -> Path:
 
 def test_every_file_parses(house: Facts) -> None:
     assert house["import_errors"] == {}
-    assert house["dags"].keys() == BOTH
+    assert house["dags"].keys() == BOTH | DECISIONS.keys()
 
 
 def test_parsing_loads_no_heavy_library(house: Facts) -> None:
@@ -124,7 +133,8 @@ def test_retraining_waits_for_somebody(house: Facts) -> None:
 
 
 def test_owner_and_tags_are_the_teams(house: Facts) -> None:
-    for dag_id, dag in house["dags"].items():
+    for dag_id in BOTH:
+        dag = house["dags"][dag_id]
         assert {task["owner"] for task in dag["tasks"].values()} == {"demand-planning"}
         assert set(dag["tags"]) == {"nightcast", "demand", dag_id.removeprefix("daily_demand_")}
 
@@ -157,6 +167,31 @@ def test_params_are_typed(house: Facts) -> None:
     }
 
 
+def test_decisions_are_forms_that_do_nothing_unless_asked(house: Facts) -> None:
+    for dag_id, step in DECISIONS.items():
+        dag = house["dags"][dag_id]
+        assert dag["tasks"].keys() == {step}
+        assert (dag["paused"], dag["nights"], dag["max_active_runs"]) == (False, [], 1)
+        params = dag["params"]
+        assert list(params)[-2:] == ["reason", "dry_run"]
+        assert params["dry_run"]["value"] is True
+        assert params["reason"]["schema"] | {"description": ""} == {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 500,
+            "description": "",
+        }
+        assert all(param["description"] for param in params.values())
+    assert house["dags"]["nightcast_accept_level"]["params"]["pipeline"]["schema"]["enum"] == ["daily_demand"]
+    assert house["dags"]["nightcast_waive"]["params"]["run_id"]["schema"]["type"] == "integer"
+    assert house["dags"]["nightcast_accept_level"]["params"]["since"]["schema"]["format"] == "date"
+
+
+def test_a_decision_parses_its_own_dag_only(parses: Facts) -> None:
+    assert parses["decision"]["dags"].keys() == {"nightcast_undo"}
+    assert parses["decision"]["import_errors"] == {}
+
+
 def test_the_texts_name_runbooks_that_exist(house: Facts) -> None:
     texts = [t["doc_md"] for dag in house["dags"].values() for t in [dag, *dag["tasks"].values()]]
     named = {word.strip("`().,") for text in texts for word in text.split() if "docs/runbooks/" in word}
@@ -184,7 +219,7 @@ def test_the_demo_may_start_on_another_date(parses: Facts) -> None:
 
 def test_a_bad_spec_stops_only_itself_and_is_seen_in_airflow(parses: Facts) -> None:
     found = parses["one_bad"]
-    assert found["dags"].keys() == {"good_inference", "good_retraining"}
+    assert found["dags"].keys() == {"good_inference", "good_retraining"} | DECISIONS.keys()
     assert [Path(file).name for file in found["import_errors"]] == ["invalid_specs.py"]
     (message,) = found["import_errors"].values()
     assert "bad/pipeline.yaml:" in message
@@ -206,7 +241,7 @@ def test_a_task_whose_spec_went_bad_says_so(parses: Facts) -> None:
 
 def test_three_lines_in_a_teams_own_project_are_enough(parses: Facts) -> None:
     found = parses["own"]["dags"]
-    assert found.keys() == BOTH
+    assert found.keys() == BOTH | DECISIONS.keys()
     assert {Path(dag["fileloc"]).name for dag in found.values()} == {"forecasts.py"}
 
 
@@ -214,7 +249,9 @@ def test_other_pipelines_have_their_own_dags(parses: Facts) -> None:
     found = parses["others"]
     assert found["import_errors"] == {}
     names = {"bike_rides": "rebalancing", "meter_load": "grid-operations"}
-    assert found["dags"].keys() == {f"{name}_{kind}" for name in names for kind in ("inference", "retraining")}
+    assert found["dags"].keys() - DECISIONS.keys() == {
+        f"{n}_{kind}" for n in names for kind in ("inference", "retraining")
+    }
     for name, owner in names.items():
         night, training = (found["dags"][f"{name}_{kind}"] for kind in ("inference", "retraining"))
         assert {t: f["downstream"] for t, f in night["tasks"].items()} == NIGHT
@@ -229,4 +266,4 @@ def test_other_pipelines_have_their_own_dags(parses: Facts) -> None:
 
 def test_a_missing_folder_of_pipelines_is_an_import_error(parses: Facts) -> None:
     assert parses["nowhere"]["dags"] == {}
-    assert len(parses["nowhere"]["import_errors"]) == 3
+    assert len(parses["nowhere"]["import_errors"]) == 4

@@ -8,8 +8,8 @@ import pytest
 
 from nightcast.domain.decision import Asked, DecisionKind, Outcome
 from nightcast.domain.night import RunState
-from nightcast.errors import DecisionRefused, NightStopped, NotFound
-from nightcast.steps import undo, waive
+from nightcast.errors import DecisionRefused, NightRefused, NightStopped, NotFound
+from nightcast.steps import failure, undo, waive, withdraw
 from nightcast.store import decisions, intake
 from steps.world import DOUBLED, EARLY, FIRST_NIGHT, PIPELINE, World, changed, clock_of, scheduled
 
@@ -107,7 +107,7 @@ def test_a_waiver_that_is_undone_stops_the_night_again(doubled: World, copy: Any
     again = waived(world, "duplicates")
     assert again.decision not in (made.decision, back.decision)
     assert goes_on(world) is RunState.PUBLISHED
-    with pytest.raises(DecisionRefused, match=r"went past duplicates already.*nightcast withdraw"):
+    with pytest.raises(DecisionRefused, match=r"readers see run .* which went past duplicates.*nightcast withdraw"):
         undone(world, again.decision)
     with world.writing() as tx:
         ledger = decisions.of_run(tx, world.last_run().run_id)
@@ -116,6 +116,43 @@ def test_a_waiver_that_is_undone_stops_the_night_again(doubled: World, copy: Any
         (back.decision, DecisionKind.UNDO, None),
         (again.decision, DecisionKind.WAIVE, None),
     ]
+
+
+def test_a_waiver_that_was_used_is_undone_once_readers_do_not_see_the_night(doubled: World, copy: Any) -> None:
+    """What it let in counts no more, for the nights to come."""
+    world: World = copy(doubled)
+    run, made = world.last_run(), waived(world, "duplicates")
+    assert goes_on(world) is RunState.PUBLISHED
+    assert accepted(world)
+    withdraw.run(WHY, world.rooms, clock_of(DOUBLED), run_id=run.run_id)
+    assert undone(world, made.decision).text.endswith("the day that it let in counts no more")
+    assert not accepted(world)
+
+
+def test_a_night_that_went_past_a_check_and_failed_later_is_judged_anew(doubled: World, copy: Any) -> None:
+    world: World = copy(doubled)
+    run, made = world.last_run(), waived(world, "duplicates")
+    night = {"run_id": run.run_id, "pipeline": PIPELINE, "origin": str(DOUBLED), "shards": 1}
+    world.step("validate", night, DOUBLED)
+    with pytest.raises(DecisionRefused, match="is on its way past duplicates"):
+        undone(world, made.decision)
+    failure.record(night, "predict", RuntimeError("the worker is gone"), world.rooms, clock_of(DOUBLED), final=True)
+    before = world.fingerprint(but=())
+    assert "is judged anew" in undone(world, made.decision, DRY).text
+    assert world.fingerprint(but=()) == before
+    assert "clear its task validate" in undone(world, made.decision).text
+    assert (world.run(run.run_id).state, world.run(run.run_id).manifest_digest) == (RunState.STOPPED, None)
+    with pytest.raises(NightRefused, match="has no snapshot"):
+        world.step("predict", night, DOUBLED)
+    with pytest.raises(NightStopped, match="duplicates"):
+        world.step("validate", night, DOUBLED)
+    assert not accepted(world)
+
+
+def accepted(world: World) -> bool:
+    """Whether nights count the double load as accepted."""
+    with world.writing() as tx:
+        return DOUBLED in intake.newest(tx, PIPELINE, DOUBLED, states=[intake.IntakeState.ACCEPTED])
 
 
 def test_what_cannot_be_waived(doubled: World, copy: Any) -> None:

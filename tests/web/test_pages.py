@@ -10,10 +10,12 @@ from fastapi import Depends, FastAPI, Header, HTTPException
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
+from nightcast.domain.decision import Asked, DecisionKind
 from nightcast.domain.night import RunState
 from nightcast.domain.verdict import CheckResult, CheckState
-from nightcast.store import accuracy, checks, fence, publication, runs, scores
+from nightcast.store import accuracy, checks, decisions, fence, publication, runs, scores
 from nightcast.store.accuracy import AccuracyScore
+from nightcast.store.decisions import About
 from nightcast.store.scores import DriftScore
 from nightcast.web.app import make_app
 from store.conftest import ORIGIN, Memory
@@ -166,6 +168,17 @@ def test_a_night_with_several_revisions_says_why(client: TestClient, memory: Mem
         assert f"replaced by run {newer}: not as run {published}: &lt;script&gt;" in text
         assert "script" not in tags_of(text)
     assert "Readers do not see this run." in client.get(f"/runs/{published}").text
+
+
+def test_a_run_shows_what_people_decided_about_it(client: TestClient, memory: Memory, published: int) -> None:
+    assert "Decisions" not in client.get(f"/runs/{published}").text
+    about = About(pipeline=memory.pipeline.name, run_id=published)
+    with memory.writing() as tx:
+        made = decisions.enter(tx, DecisionKind.WITHDRAW, about, Asked(who="ann", reason=HOSTILE))
+    answer = client.get(f"/runs/{published}")
+    assert "script" not in tags_of(answer.text)
+    for part in ("<h2>Decisions</h2>", f">{made.decision_id}<", "withdraw", "ann", "alert("):
+        assert part in answer.text
 
 
 def test_a_stopped_run_says_first_what_broke(client: TestClient, stopped: int) -> None:

@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 db = typer.Typer(no_args_is_help=True, help="The tables of Nightcast and of its pipelines.")
 app.add_typer(db, name="db")
+quarantine = typer.Typer(no_args_is_help=True, help="Rows that were set aside: look at them, and deal with them.")
+app.add_typer(quarantine, name="quarantine")
 
 
 def day(text: str) -> date:

@@ -10,13 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from nightcast.cli.application import Name, Run, app, clock, day, explained
+from nightcast.cli.application import Name, Run, app, clock, day, explained, quarantine
 from nightcast.settings import from_environment
 
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why; the ledger keeps it.")]
 Who = Annotated[
     str, typer.Option(metavar="NAME", envvar="NIGHTCAST_WHO", help="Who decides (default: the user of this machine).")
 ]
+First = Annotated[date, typer.Option(metavar="DATE", parser=day, help="First event day, YYYY-MM-DD.")]
+Last = Annotated[
+    date | None, typer.Option(metavar="DATE", parser=day, help="Last event day (default: the first one alone).")
+]
+Check = Annotated[str | None, typer.Option(metavar="CHECK", help="Only rows that failed this check.")]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.")]
 
 
@@ -64,6 +69,53 @@ def accept_level(
 ) -> None:
     """Make a true change of level the new normal: trailing checks compare with days from then on only."""
     _decide("accept_level", reason, who, pipeline=pipeline, since=since, dry_run=dry_run)
+
+
+@quarantine.command("list")
+def list_(
+    pipeline: Name,
+    first: Annotated[date | None, typer.Option(metavar="DATE", parser=day, help="From this event day on.")] = None,
+    last: Annotated[date | None, typer.Option(metavar="DATE", parser=day, help="Up to this event day.")] = None,
+    run: Annotated[int | None, typer.Option(metavar="RUN", help="Only what this run set aside.")] = None,
+    check: Check = None,
+    rows: Annotated[int, typer.Option(min=0, help="How many rows to print, after the counts.")] = 0,
+    all_: Annotated[bool, typer.Option("--all", help="Also rows that were discarded.")] = False,
+) -> None:
+    """Count the rows that are set aside, by check and by day; and print some of them."""
+    with explained():
+        from nightcast.cli import inspecting
+        from nightcast.store.quarantine import Wanted
+
+        wanted = Wanted(pipeline=pipeline, first=first, last=last, run_id=run, check_id=check, discarded=all_)
+        inspecting.quarantine(from_environment(os.environ), wanted, rows)
+
+
+@quarantine.command()
+def replay(
+    pipeline: Name,
+    first: First,
+    reason: Why,
+    last: Last = None,
+    check: Check = None,
+    who: Who = "",
+    dry_run: Dry = False,
+) -> None:
+    """Judge kept rows by the rules as the folder has them now; later nights use what comes out."""
+    _decide("replay", reason, who, pipeline=pipeline, first=first, last=last, check_id=check, dry_run=dry_run)
+
+
+@quarantine.command()
+def discard(
+    pipeline: Name,
+    first: First,
+    reason: Why,
+    last: Last = None,
+    check: Check = None,
+    who: Who = "",
+    dry_run: Dry = False,
+) -> None:
+    """Mark rows that are set aside as dealt with: somebody looked, and they are not wanted."""
+    _decide("discard", reason, who, pipeline=pipeline, first=first, last=last, check_id=check, dry_run=dry_run)
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""Commands that read the run record: runs, show, decisions."""
+"""Commands that read the run record: runs, show, decisions, quarantine list."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from nightcast.cli.text import cell, short, shortened, table
@@ -14,8 +15,10 @@ from nightcast.settings import Settings
 from nightcast.store import accuracy, connect, fence, intake, layout, publication, scores
 from nightcast.store import checks as check_store
 from nightcast.store import decisions as ledger
+from nightcast.store import quarantine as held
 from nightcast.store import runs as run_store
 
+DAYS = 20  # that are listed
 GOOD = frozenset({RunState.PUBLISHED, RunState.UNCHANGED, RunState.DONE, RunState.OPEN})
 
 
@@ -70,10 +73,34 @@ def show(settings: Settings, run_id: int) -> None:
 def decisions(settings: Settings, pipeline: str, limit: int) -> None:
     """Print what was decided about a pipeline, newest first."""
     with connect.transaction(settings.database_url) as tx:
-        if pipeline not in {registered["name"] for registered in layout.registered(tx)}:
-            raise NotFound(f"there is no pipeline {pipeline!r} in the database; run `nightcast db plan`")
+        _known(tx, pipeline)
         found = ledger.of_pipeline(tx, pipeline, limit)
     print(_decisions(found))
+
+
+def quarantine(settings: Settings, wanted: held.Wanted, limit: int) -> None:
+    """Print how many rows are set aside, by check and by day, and the first `limit` of them."""
+    with connect.transaction(settings.database_url) as tx:
+        _known(tx, wanted.pipeline)
+        checks, days = held.summary(tx, wanted), held.days(tx, wanted)
+        some = held.held(tx, wanted, limit) if limit else []
+    rows, handled = sum(d.rows for d in days), sum(d.discarded for d in days)
+    print(f"{wanted.pipeline}: {rows:,} rows of {len(days)} days are set aside, {handled:,} of them discarded")
+    if checks:
+        told = [[c.check_id, c.rows, c.discarded, c.days, c.first_day, c.last_day] for c in checks]
+        print("\n" + table(["check", "rows", "discarded", "days", "first", "last"], told))
+        told = [[d.event_day, d.day_state, str(d.run_id), d.rows, d.discarded] for d in days[:DAYS]]
+        print("\n" + table(["day", "state", "run", "rows", "discarded"], told))
+    if len(days) > DAYS:
+        print(f"… and {len(days) - DAYS} earlier days")
+    if some:
+        told = [[r.event_day, str(r.position), ", ".join(r.reasons), json.dumps(dict(r.row))] for r in some]
+        print("\n" + table(["day", "position", "failed", "row"], told))
+
+
+def _known(tx: connect.Connection, pipeline: str) -> None:
+    if pipeline not in {registered["name"] for registered in layout.registered(tx)}:
+        raise NotFound(f"there is no pipeline {pipeline!r} in the database; run `nightcast db plan`")
 
 
 def _decisions(found: Sequence[ledger.Decision]) -> str:

@@ -10,17 +10,20 @@ from airflow.sdk import DAG, get_parsing_context
 
 from nightcast import spec
 from nightcast.errors import SpecError
+from nightcast.orchestration.decisions import decision_dags
 from nightcast.orchestration.inference import inference_dag
 from nightcast.orchestration.retraining import retraining_dag
 from nightcast.settings import Settings, from_environment
 
 log = logging.getLogger(__name__)
 
+DECISIONS = "decisions"
 KINDS: dict[str, Callable[..., DAG]] = {"inference": inference_dag, "retraining": retraining_dag}
 
 
 def build_dags(*kinds: str) -> list[DAG]:
-    """Build the DAGs of these kinds (of all, when none is named) for every pipeline of NIGHTCAST_PIPELINES.
+    """Build the DAGs of these kinds (of all, when none is named) for every pipeline of NIGHTCAST_PIPELINES, and those
+    of the kind `decisions`, which are for all of them.
 
     Airflow finds them by itself: a DAG file needs no more than this call. Where a task is about to run, only its DAG
     is built. A folder that cannot be read is left out, and told by `report_invalid_specs` in a file of its own.
@@ -30,9 +33,12 @@ def build_dags(*kinds: str) -> list[DAG]:
         SpecError: the one DAG that is asked for has a bad folder.
     """
     settings, wanted = from_environment(os.environ), get_parsing_context().dag_id
-    built = []
-    for kind in kinds or tuple(KINDS):
-        for name in spec.list_pipelines(settings.pipelines):
+    built: list[DAG] = []
+    names = spec.list_pipelines(settings.pipelines)
+    if not kinds or DECISIONS in kinds:
+        built += decision_dags(names, wanted)
+    for kind in (kind for kind in kinds or KINDS if kind != DECISIONS):
+        for name in names:
             if wanted is not None and wanted != f"{name}_{kind}":
                 continue
             try:

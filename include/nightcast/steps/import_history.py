@@ -20,8 +20,7 @@ from nightcast.steps.open_run import folder_of
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import code_pins
 from nightcast.steps.screening import ScreenedDay, screen, signals, softened
-from nightcast.steps.taking_in import Extracted, empty, rules_digest, take_in
-from nightcast.steps.validate import set_aside_rows
+from nightcast.steps.taking_in import Extracted, empty, rules_digest, set_aside_rows, take_in
 from nightcast.store import checks as check_store
 from nightcast.store import decisions, intake, layout, runs
 

@@ -16,6 +16,7 @@ from nightcast.domain.profile import kind_of, profile_table, to_json
 from nightcast.domain.slices import split_table, split_to_json
 from nightcast.lake import Lake
 from nightcast.steps.screening import ScreenedDay
+from nightcast.store.checks import QuarantinedRow
 from nightcast.store.intake import IntakeState, Taken
 
 SPLIT = "by "  # no column is called so: names have no spaces
@@ -109,6 +110,11 @@ def day_profile(accepted: pa.Table, pipeline: Pipeline) -> dict[str, Any]:
         others = {name: column for name, column in columns.items() if name != by}
         found[SPLIT + by] = split_to_json(split_table(accepted[by], others))
     return found
+
+
+def set_aside_rows(day: ScreenedDay) -> list[QuarantinedRow]:
+    """A day's quarantined rows as the store keeps them."""
+    return [QuarantinedRow(event_day=day.day, position=s.position, reasons=s.reasons, row=s.row) for s in day.set_aside]
 
 
 def rules_digest(expectations: str) -> str:

@@ -7,6 +7,7 @@ from datetime import date
 
 from nightcast.domain.baseline import level_at
 from nightcast.domain.decision import Asked, DecisionKind, Outcome
+from nightcast.domain.night import TERMINAL, RunState
 from nightcast.domain.verdict import CheckState
 from nightcast.errors import DecisionRefused
 from nightcast.steps.rooms import Clock, Rooms
@@ -46,18 +47,28 @@ def run(asked: Asked, rooms: Rooms, clock: Clock, *, decision_id: int) -> Outcom
 
 
 def _waive(tx: Connection, found: Decision, asked: Asked) -> str:
-    scope = decisions.scope_of(found)
-    went_past = [
-        r
-        for r in check_store.of_run(tx, found.run_id or 0)
-        if (r.check_id, r.scope, r.state) == (found.check_id, scope, CheckState.WAIVED)
-    ]
-    if went_past:
+    """Until readers see the run. One that went past the check is judged anew; what the waiver let in counts no more
+    (view undone_intake).
+    """
+    run, scope = runs.lock(tx, found.run_id or 0), decisions.scope_of(found)
+    results = check_store.of_run(tx, run.run_id)
+    if (found.check_id, scope, CheckState.WAIVED) not in {(r.check_id, r.scope, r.state) for r in results}:
+        return f"run {run.run_id} is stopped by {found.check_id} again"
+    if run.state is RunState.OPEN:
+        raise DecisionRefused(f"run {run.run_id} is on its way past {found.check_id}; expected one that has ended")
+    shown = publication.current(tx, run.pipeline, run.origin)
+    if shown and shown.run_id == run.run_id:
         raise DecisionRefused(
-            f"run {found.run_id} went past {found.check_id} already, so the waiver is not undone; expected one that is "
-            f"still to be used. To take the night from readers: `nightcast withdraw {found.run_id} --reason TEXT`"
+            f"readers see run {run.run_id}, which went past {found.check_id}; expected one that they do not see. Take "
+            f"it from them first: `nightcast withdraw {run.run_id} --reason TEXT`"
         )
-    return f"run {found.run_id} is stopped by {found.check_id} again"
+    if run.state in TERMINAL:
+        return "the day that it let in counts no more" if scope else "nothing else changes"
+    if not asked.dry_run:
+        runs.resume(tx, run.run_id)
+        runs.pin(tx, run.run_id, manifest_digest=None, input_digest=None)
+        runs.finish(tx, run.run_id, RunState.STOPPED, f"the waiver of {found.check_id} was undone: {asked.reason}")
+    return f"run {run.run_id} is judged anew: clear its task validate and what follows"
 
 
 def _withdraw(tx: Connection, found: Decision, asked: Asked) -> str:
@@ -84,8 +95,18 @@ def _accept_level(tx: Connection, found: Decision, asked: Asked) -> str:
     return f"trailing checks compare with {f'days from {before} on' if before else 'all accepted days'} again"
 
 
+def _discard(tx: Connection, found: Decision, asked: Asked) -> str:
+    return f"its {found.evidence['rows']:,} rows are listed again"
+
+
+def _replay(tx: Connection, found: Decision, asked: Asked) -> str:
+    return "later nights use its days as they were before it, or as they were taken in since; what is published stays"
+
+
 _BACK: Mapping[DecisionKind, TakeBack] = {
     DecisionKind.WAIVE: _waive,
     DecisionKind.WITHDRAW: _withdraw,
     DecisionKind.ACCEPT_LEVEL: _accept_level,
+    DecisionKind.DISCARD: _discard,
+    DecisionKind.REPLAY: _replay,
 }

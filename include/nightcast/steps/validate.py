@@ -16,12 +16,12 @@ from nightcast.domain.night import RunKind, RunState, StepState
 from nightcast.domain.verdict import CheckResult, Verdict, judge
 from nightcast.errors import NightStopped
 from nightcast.steps.calendar import read_calendar
+from nightcast.steps.judging import judge_day
 from nightcast.steps.levels import baseline_of
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, known_at, night_result, over
-from nightcast.steps.screening import ScreenedDay, Screening, screen, signals
 from nightcast.steps.snapshot import load_manifest, manifest_of, missing_lately
-from nightcast.steps.taking_in import Extracted, empty, extracted, rejected, rules_digest, take_in
+from nightcast.steps.taking_in import Extracted, empty, extracted, rejected, rules_digest, set_aside_rows, take_in
 from nightcast.store import checks as check_store
 from nightcast.store import decisions, fence, intake, publication, runs
 from nightcast.store import models as registry
@@ -97,50 +97,26 @@ def _judge(
     set_aside: list[check_store.QuarantinedRow] = []
     verdict = Verdict(passed=True)
     for about in days:
-        screened, found, said = _judge_day(about, opened, expectations, waivers, trial, rooms)
-        day = screened.days[0] if screened.days else None
-        if said.passed and day is not None:
+        with rooms.transaction() as tx:
+            past = baseline_of(tx, trial.run.pipeline, about.day, known_at(trial.run))
+        judged = judge_day(
+            about, folder, expectations, rooms.lake, opened=opened[about.day], past=past, waivers=waivers
+        )
+        day = judged.day
+        if judged.verdict.passed and day is not None:
             rules = rules_digest(folder.expectations)
             taken += take_in([day], {about.day: about}, folder, rules, rooms.lake)
         else:
             taken.append(rejected(day, about, folder, rooms.lake))
-        results += found
+        results += judged.results
         set_aside += set_aside_rows(day) if day else []
-        verdict = said if about.day == origin else verdict
+        verdict = judged.verdict if about.day == origin else verdict
     taken += _empty_days(days, opened, trial, rooms)
     if origin in {t.event_day for t in taken if t.pulled == 0} and opened[origin]:
         absent = waived(gates.rows_present(0, opened=True, scope=origin.isoformat()), waivers)
         results.append(absent)
         verdict = judge([absent], [])
     return Judged(taken=taken, results=results, set_aside=set_aside, waivers=waivers, verdict=verdict)
-
-
-def _judge_day(
-    about: Extracted,
-    opened: Mapping[date, bool],
-    expectations: checks.Expectations,
-    waivers: Waivers,
-    trial: Attempt,
-    rooms: Rooms,
-) -> tuple[Screening, list[CheckResult], Verdict]:
-    table, scope = rooms.lake.get_table(about.raw_object), about.day.isoformat()
-    screened = screen({about.day: table}, trial.folder, expectations, opened, scope, waivers)
-    results = list(screened.results)
-    if not screened.days or not opened[about.day]:
-        return screened, results, screened.verdict
-    with rooms.transaction() as tx:
-        past = baseline_of(tx, trial.run.pipeline, about.day, known_at(trial.run))
-    results += signals(screened.days[0], expectations, past, scope, waivers)
-    declared = [e.id for e in (*expectations.rows, *expectations.signals)]
-    return screened, results, judge(results, declared)
-
-
-def set_aside_rows(day: ScreenedDay) -> list[check_store.QuarantinedRow]:
-    """A day's quarantined rows as the store keeps them."""
-    return [
-        check_store.QuarantinedRow(event_day=day.day, position=s.position, reasons=s.reasons, row=s.row)
-        for s in day.set_aside
-    ]
 
 
 def _empty_days(

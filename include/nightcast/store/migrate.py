@@ -13,7 +13,7 @@ from nightcast.store import roles
 from nightcast.store.connect import connect, transaction
 from nightcast.store.queries import execute, load, lock, row
 
-HEAD = "v0004_decisions"
+HEAD = "v0005_quarantine"
 _SQL = load("migrate")
 
 

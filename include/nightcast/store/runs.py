@@ -191,6 +191,18 @@ def recent(
     return [_run(found) for found in rows(tx, _SQL["recent"], asked)]
 
 
+def newest_origin(tx: Connection, pipeline: str) -> date:
+    """The newest origin of a night or an import.
+
+    Raises:
+        NotFound: there was none yet.
+    """
+    found: date | None = the_row(tx, _SQL["newest_origin"], {"pipeline": pipeline})["origin"]
+    if found is None:
+        raise NotFound(f"nothing of {pipeline} was taken in yet; `nightcast import` takes in its history")
+    return found
+
+
 def left_open(tx: Connection, longer_than: timedelta) -> list[Run]:
     """Open runs none of whose steps began or ended within `longer_than`: their scheduler run may be over."""
     return [_run(found) for found in rows(tx, _SQL["left_open"], {"age": longer_than})]

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from nightcast.domain.night import RunKind
 from nightcast.errors import NightcastError, NotFound
-from nightcast.store import accuracy, checks, connect, fence, overview, publication, runs, scores
+from nightcast.store import accuracy, checks, connect, decisions, fence, overview, publication, runs, scores
 from nightcast.web import pages
 
 HEADERS = {
@@ -42,7 +42,8 @@ def make_app(guards: Sequence[Any], database_url: Callable[[], str], nights: int
             drift = scores.of_run(tx, run_id) if found.kind is not RunKind.IMPORT else []  # that scores many nights
             errors = accuracy.summary(tx, found.pipeline, run_id, found.origin)
             judged, steps = checks.of_run(tx, run_id), fence.attempts(tx, run_id)
-            return _page(pages.run(found, night, judged, steps, drift, errors))
+            decided = decisions.of_run(tx, run_id)
+            return _page(pages.run(found, night, decided, judged, steps, drift, errors))
 
     @app.exception_handler(NightcastError)
     def refused(_: Request, error: NightcastError) -> HTMLResponse:

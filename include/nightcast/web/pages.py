@@ -9,6 +9,7 @@ from nightcast.domain.night import RunState
 from nightcast.errors import NightcastError
 from nightcast.store.accuracy import Summary
 from nightcast.store.checks import StoredCheck
+from nightcast.store.decisions import Decision
 from nightcast.store.fence import StepAttempt
 from nightcast.store.overview import Freshness, NightRow
 from nightcast.store.publication import Publication
@@ -64,13 +65,14 @@ def board(freshness: Sequence[Freshness], nights: Sequence[NightRow]) -> str:
 def run(
     run: Run,
     night: Sequence[Publication],
+    decided: Sequence[Decision],
     checks: Sequence[StoredCheck],
     attempts: Sequence[StepAttempt],
     drift: Sequence[DriftScore],
     errors: Sequence[Summary],
 ) -> str:
-    """One run: what became of it, the revisions of its `night`, its pins, its checks (worst first), its drift (most
-    unusual first), how its forecast did, and its steps.
+    """One run: what became of it, the revisions of its `night`, what people decided about it, its pins, its checks
+    (worst first), its drift (most unusual first), how its forecast did, and its steps.
     """
     shown = [p for p in night if p.run_id == run.run_id]
     judged = [
@@ -85,6 +87,7 @@ def run(
         f'<p><a href="../">All nights</a></p><p>{_headline(run, shown)}</p>'
         + _table(["", ""], _facts(run, shown))
         + _revisions(night)
+        + _decisions(decided)
         + "<h2>Checks</h2>"
         + _table(["State", "Check", "Step", "Scope", "What was found", "Observed", "Limit", "Bad rows", "Rows"], judged)
         + _drift(drift)
@@ -106,6 +109,15 @@ def _revisions(night: Sequence[Publication]) -> str:
     ]
     heads = ["Revision", "Run", "Published", "Withdrawn", "Because"]
     return "<h2>Revisions of this night</h2>" + _table(heads, rows)
+
+
+def _decisions(decided: Sequence[Decision]) -> str:
+    """What people decided about the run, and what was undone."""
+    if not decided:
+        return ""
+    rows = [(str(d.decision_id), d.kind, d.check_id, d.first_day, d.who, d.at, d.reason, d.undone_by) for d in decided]
+    heads = ["Decision", "Kind", "Check", "Day", "By", "At", "Because", "Undone by"]
+    return "<h2>Decisions</h2>" + _table(heads, rows)
 
 
 def _drift(found: Sequence[DriftScore]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from nightcast.errors import runbook_of
@@ -20,7 +20,7 @@ again, what would fail in the same way (`Permanent`) fails at once. {retries}
 
 def page() -> str:
     """The page in Markdown. Needs Airflow, which an environment with the engine alone has not."""
-    from nightcast.orchestration import inference, retraining, retries
+    from nightcast.orchestration import decisions, inference, retraining, retries
 
     tried = (
         f"A lost worker counts as what will pass. Tries: {retries.RETRIES + 1}, the first pause "
@@ -38,6 +38,11 @@ def page() -> str:
         "origin, revision and run in `extra`: a DAG of yours may be scheduled on it.",
         *_dag("<pipeline>_retraining", "Started by hand. The first version goes live by itself.", trainings),
         *_params({name: p.description or "" for name, p in retraining.params().items()}),
+        "\n## Decisions\n",
+        "For all pipelines, each of one task, started by hand. With `dry_run`, the default, they only say what they",
+        "would do. Who triggers one is who decided: [decide about a night](../how-to/decide.md).\n",
+        "| DAG | does | asks for |\n|---|---|---|",
+        *(f"| `{name}` | {form.does} | {_asked(form.asks)} |" for name, form in decisions.FORMS.items()),
         "\n## A bad folder\n",
         "A pipeline whose folder has a mistake has no DAGs. Its message, with file and line, stands among Airflow's",
         "import errors, as one of `invalid_specs.py`. It stops no other pipeline.",
@@ -58,6 +63,10 @@ def _params(says: Mapping[str, str]) -> Iterator[str]:
     yield "\n| parameter of a run by hand | |\n|---|---|"
     for name, meaning in says.items():
         yield f"| `{name}` | {meaning} |"
+
+
+def _asked(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in (*names, "reason", "dry_run"))
 
 
 def _time(limit: timedelta) -> str:

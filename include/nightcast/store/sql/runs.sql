@@ -58,3 +58,6 @@ WHERE
         WHERE s.run_id = r.run_id AND coalesce(s.ended_at, s.started_at) >= clock_timestamp() - %(age)s
     )
 ORDER BY r.run_id
+
+-- name: newest_origin
+SELECT max(origin) AS origin FROM internal.run WHERE pipeline = %(pipeline)s AND kind IN ('night', 'import')
