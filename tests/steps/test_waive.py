@@ -11,7 +11,7 @@ from nightcast.domain.night import RunState
 from nightcast.errors import DecisionRefused, NightRefused, NightStopped, NotFound
 from nightcast.steps import failure, undo, waive, withdraw
 from nightcast.store import decisions, intake
-from steps.world import DOUBLED, EARLY, FIRST_NIGHT, PIPELINE, World, changed, clock_of, scheduled
+from steps.world import DOUBLED, EARLY, FIRST_NIGHT, NEXT, PIPELINE, World, changed, clock_of, scheduled
 
 pytestmark = pytest.mark.postgres
 
@@ -22,6 +22,8 @@ CREATE TABLE kept AS SELECT line, delivery, price FROM raw_line WHERE sold_at::d
 UPDATE raw_line SET price = 0 WHERE sold_at::date = '{FIRST_NIGHT}' AND line % 5 = 0 AND quantity > 0
 """
 
+BAND = "audit: {stop_outside: [0.5, 2.0], warn_outside: [0.8, 1.25]}"
+NARROW = "audit: {stop_outside: [0.9999, 1.0001], warn_outside: [0.9999, 1.0001]}"
 GIFTS_BACK = """
 UPDATE raw_line AS r SET price = k.price FROM kept AS k
 WHERE r.line = k.line AND r.delivery = k.delivery AND r.price <> k.price;
@@ -153,6 +155,21 @@ def accepted(world: World) -> bool:
     """Whether nights count the double load as accepted."""
     with world.writing() as tx:
         return DOUBLED in intake.newest(tx, PIPELINE, DOUBLED, states=[intake.IntakeState.ACCEPTED])
+
+
+def test_a_total_far_from_the_night_before_is_waived_in_audit(served: World) -> None:
+    served.edit("pipeline.yaml", BAND, NARROW)
+    with pytest.raises(
+        NightStopped, match=rf"audit\.total_stop: .*accept-level {PIPELINE} --since {NEXT} --reason TEXT"
+    ):
+        served.night(NEXT, **scheduled(NEXT))
+    with pytest.raises(DecisionRefused, match="says that the night is not whole"):
+        waived(served, "audit.once")
+    assert "clear the task audit and what follows it" in waived(served, "audit.total_stop").text
+    night = {"run_id": served.last_run().run_id, "pipeline": PIPELINE, "origin": str(NEXT), "shards": 1}
+    served.step("audit", night, NEXT)
+    assert served.step("publish", night, NEXT)["state"] == RunState.PUBLISHED
+    assert result(served, "audit.total_stop", "")["state"] == "waived"
 
 
 def test_what_cannot_be_waived(doubled: World, copy: Any) -> None:

@@ -51,11 +51,11 @@ def _waive(tx: Connection, found: Decision, asked: Asked) -> str:
     (view undone_intake).
     """
     run, scope = runs.lock(tx, found.run_id or 0), decisions.scope_of(found)
+    if run.state is RunState.OPEN:
+        raise DecisionRefused(f"run {run.run_id} is on its way past {found.check_id}; expected one that has ended")
     results = check_store.of_run(tx, run.run_id)
     if (found.check_id, scope, CheckState.WAIVED) not in {(r.check_id, r.scope, r.state) for r in results}:
         return f"run {run.run_id} is stopped by {found.check_id} again"
-    if run.state is RunState.OPEN:
-        raise DecisionRefused(f"run {run.run_id} is on its way past {found.check_id}; expected one that has ended")
     shown = publication.current(tx, run.pipeline, run.origin)
     if shown and shown.run_id == run.run_id:
         raise DecisionRefused(
