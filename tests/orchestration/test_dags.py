@@ -243,7 +243,7 @@ def test_three_lines_in_a_teams_own_project_are_enough(parses: Facts) -> None:
 def test_other_pipelines_have_their_own_dags(parses: Facts) -> None:
     found = parses["others"]
     assert found["import_errors"] == {}
-    names = {"bike_rides": "rebalancing", "meter_load": "grid-operations"}
+    names = {"bike_rides": "rebalancing", "meter_load": "grid-operations", "parcel_rounds": "dispatch"}
     assert found["dags"].keys() - DECISIONS.keys() == {
         f"{n}_{kind}" for n in names for kind in ("inference", "retraining")
     }
