@@ -19,6 +19,7 @@
         ├── BundleRejected         the model file is not the one that was registered, or cannot be trusted
         ├── LakeObjectCorrupt      restore the object
         ├── LakeObjectMissing      restore the object
+        ├── RemovedOnPurpose       nothing: what is asked for was erased, or its time was over
         ├── NightRefused           the night was asked for in a way that cannot be served
         ├── DecisionRefused       decide otherwise: what was asked for cannot be decided
         ├── Fenced                 nothing: a newer attempt of this step owns its rows
@@ -117,6 +118,10 @@ class LakeObjectCorrupt(Permanent):
 
 class LakeObjectMissing(Permanent):
     """An object that is referred to is not in the lake."""
+
+
+class RemovedOnPurpose(Permanent):
+    """Something of a run was erased, or its retention is over: it can no longer be made again."""
 
 
 class NightRefused(Permanent):

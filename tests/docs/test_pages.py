@@ -21,6 +21,7 @@ HOMES = {  # page -> the test that does all of it
     "decide.md": "tests/docs/test_decide.py",
     "bring-your-own-postgres.md": "tests/local/test_own_postgres.py",
     "install-the-wheel.md": "tests/wheel/test_page.py",
+    "protect-personal-data.md": "tests/steps/test_erase.py",
     "query-the-forecast.md": "tests/docs/test_query.py",
     "use-lightgbm.md": "tests/steps/test_lightgbm.py",
 }

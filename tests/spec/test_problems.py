@@ -143,6 +143,16 @@ CASES = {
         "pipeline.yaml:26: at source.duplicates: duplicates names column 'invoice'; stored are sku, sold_at, delivery, "
         "customer, country, kind, quantity, price, amount, cancels, free",
     ),
+    "a retention that nights cannot live with": (
+        "shards: 1",
+        "retention: {rows: 3}\nshards: 1",
+        "LINE: at retention.rows: found 3; expected 10 to 36525",
+    ),
+    "predictions that go before their actuals come": (
+        "shards: 1",
+        "retention: {predictions: 20}\nshards: 1",
+        "LINE: at retention.predictions: found 20; expected 24 to 36525",
+    ),
     "times as pseudonyms": (
         "{type: timestamp, role: time}",
         "{type: timestamp, role: time, sensitive: hash}",

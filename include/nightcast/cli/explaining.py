@@ -19,7 +19,7 @@ from nightcast.steps.open_run import folder_of
 def explain(settings: Settings, pipeline: str, key: str, target: date, origin: date | None) -> None:
     """Print one prediction and everything behind it."""
     rooms = rooms_.build(settings)
-    found = explain_step.run(pipeline, _key(key, folder_of(pipeline, rooms).pipeline.source), target, rooms, origin)
+    found = explain_step.run(pipeline, key_of(key, folder_of(pipeline, rooms).pipeline.source), target, rooms, origin)
     run, model = found.run, found.model
     values = ", ".join(f"{k} {cell(v)}" for k, v in found.prediction.items() if isinstance(v, float))
     print(f"{pipeline} {key} on {target}: {values}")
@@ -32,7 +32,7 @@ def explain(settings: Settings, pipeline: str, key: str, target: date, origin: d
     print("\n" + table(["feature", "value"], [[name, value] for name, value in found.features.items()]))
 
 
-def _key(text: str, source: Source) -> Mapping[str, str | int]:
+def key_of(text: str, source: Source) -> Mapping[str, str | int]:
     """The values of the key columns: `a=1,b=2`, or of an only one `1`. Values may hold commas and equal signs."""
     names = source.keys
     named = list(re.finditer(rf"(?:^|,)({'|'.join(names)})=", text))
@@ -44,10 +44,11 @@ def _key(text: str, source: Source) -> Mapping[str, str | int]:
         raise NotFound(
             f"the key is {text!r}; expected values for {', '.join(names)}, as {','.join(f'{n}=…' for n in names)}"
         )
-    return {name: _typed(name, parts[name], source.columns[name].type) for name in names}
+    return {name: typed(name, parts[name], source.columns[name].type) for name in names}
 
 
-def _typed(name: str, value: str, kind: ColumnType) -> str | int:
+def typed(name: str, value: str, kind: ColumnType) -> str | int:
+    """A value of a column as it is stored."""
     if kind is not ColumnType.INTEGER:
         return value
     if not re.fullmatch(r"-?\d{1,18}", value, re.ASCII):

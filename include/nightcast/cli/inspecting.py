@@ -12,7 +12,7 @@ from nightcast.domain.night import RunKind, RunState
 from nightcast.domain.verdict import CheckState
 from nightcast.errors import NotFound
 from nightcast.settings import Settings
-from nightcast.store import accuracy, connect, fence, intake, layout, publication, scores
+from nightcast.store import accuracy, connect, fence, intake, layout, publication, removals, scores
 from nightcast.store import checks as check_store
 from nightcast.store import decisions as ledger
 from nightcast.store import quarantine as held
@@ -48,10 +48,14 @@ def show(settings: Settings, run_id: int) -> None:
         attempts = fence.attempts(tx, run_id)
         taken = intake.of_run(tx, run_id)
         drift = scores.of_run(tx, run_id) if run.kind is not RunKind.IMPORT else []  # an import scores many nights
+        removed = removals.of_run(tx, run_id)
         errors = accuracy.summary(tx, run.pipeline, run_id, run.origin, nights=5)
         decided = ledger.of_run(tx, run_id)
     print(_headline(run, decided))
     print(_readers(run, shown, last))
+    for each in removed:
+        since = f"{each.removed_at:%Y-%m-%d %H:%M} UTC"
+        print(f"Not whole any longer: since {since} something of it is {each.kind}: {each.why}")
     if run.kind is RunKind.NIGHT and any(r.withdrawn_at for r in revisions):
         print(f"\n{_revisions(revisions)}")
     if decided:

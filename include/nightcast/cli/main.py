@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from nightcast.cli import deciding
+from nightcast.cli import deciding, removing
 from nightcast.cli.application import Name, Run, app, clock, day, db, explained
 from nightcast.domain.night import RunMode
 from nightcast.settings import from_environment
 
-__all__ = ["app", "deciding"]  # commands register where they are written
+__all__ = ["app", "deciding", "removing"]  # commands register where they are written
 
 
 @app.command()

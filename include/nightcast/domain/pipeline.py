@@ -202,6 +202,16 @@ class Audit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retention:
+    """For how many days things are kept; without a number for ever. `nightcast expire` deletes what is older."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    rows: int | None = None  # rows of the source, by event day: in the lake, set aside, and in samples of checks
+    predictions: int | None = None  # by origin
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """Everything a team decides about a forecast. `name` is the folder's name."""
 
@@ -220,6 +230,7 @@ class Pipeline:
     calendar: Calendar = Calendar()  # needs a calendar.sql
     audit: Audit = Audit()  # bounds of a night's total
     monitoring: Monitoring = field(default_factory=Monitoring)  # parts that drift and accuracy are measured of
+    retention: Retention = Retention()  # for how long
     tags: tuple[str, ...] = ()  # of its DAGs
     shards: int = 1  # predict tasks side by side, 1 to 256
 

@@ -97,6 +97,11 @@ class Lake:
         with self._answering(f"look for object {digest}"):
             return bool(self._files.exists(self._path(digest)))
 
+    def delete(self, digest: str) -> None:
+        """Delete an object, where it is there. Nothing may refer to it any longer."""
+        with self._answering(f"delete object {digest}"), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(digest))
+
     def put_text(self, text: str) -> str:
         """Keep a text as UTF-8."""
         return self.put(text.encode())

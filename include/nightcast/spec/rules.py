@@ -40,6 +40,7 @@ def broken_rules(pipeline: Pipeline | None, read: TeamFile, has_calendar: bool) 
         *_calibration(pipeline),
         *_audit(pipeline),
         *_monitoring(pipeline),
+        *_retention(pipeline),
     ]
     return [read.problem(path, message) for path, message in sorted(found, key=lambda f: read.line(f[0]))]
 
@@ -208,6 +209,15 @@ def _monitoring(p: Pipeline) -> _Found:
     if len(slices) > MOST_SLICES:
         yield ("monitoring", "slices"), f"found {len(slices)} columns; expected at most {MOST_SLICES}"
     yield from _accuracy_slices(p)
+
+
+def _retention(p: Pipeline) -> _Found:
+    """What nights still need is kept: days that are pulled again, and forecasts whose actuals still come."""
+    late = p.source.late_arrival
+    for name, least in (("rows", late + 7), ("predictions", p.forecast.horizon + late + 7)):
+        days = getattr(p.retention, name)
+        if days is not None:
+            yield from _bounded(("retention", name), days, least, 36_525)
 
 
 def _accuracy_slices(p: Pipeline) -> _Found:

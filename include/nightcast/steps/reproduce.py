@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from nightcast import models
-from nightcast.errors import NotFound
+from nightcast.errors import NotFound, RemovedOnPurpose
 from nightcast.steps.predict import predicted
 from nightcast.steps.rooms import Rooms
 from nightcast.steps.running import code_pins, pinned_folder
 from nightcast.store import models as registry
-from nightcast.store import predictions, runs
+from nightcast.store import predictions, removals, runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +39,11 @@ def run(run_id: int, rooms: Rooms, threads: int | None = None, shards: int | Non
 
     Raises:
         NotFound: the run has no predictions.
+        RemovedOnPurpose: some of its predictions, or of what they were made from, were erased or have expired.
     """
     with rooms.transaction() as tx:
         found = runs.get(tx, run_id)
+        _refuse_removed(run_id, removals.of_run(tx, run_id))
         if found.row_digest is None or found.manifest_digest is None or found.model_version is None:
             raise NotFound(
                 f"run {run_id} is {found.state} and has no audited predictions; `nightcast runs` lists those that have"
@@ -69,3 +72,12 @@ def run(run_id: int, rooms: Rooms, threads: int | None = None, shards: int | Non
             if now.get(name) != then
         ),
     )
+
+
+def _refuse_removed(run_id: int, found: Sequence[removals.Removal]) -> None:
+    if found:
+        told = "; ".join(f"{r.kind} on {r.removed_at:%Y-%m-%d} by {r.who} ({r.why})" for r in found)
+        raise RemovedOnPurpose(
+            f"run {run_id} cannot be reproduced: some of its predictions, or of what they were made from, are {told}; "
+            "expected a run of which nothing was removed. What is left of it is as it was published"
+        )

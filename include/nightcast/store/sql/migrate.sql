@@ -23,6 +23,7 @@ GRANT SELECT ON forecast.changes, forecast.freshness TO {writer};
 GRANT SELECT ON internal.pipeline, internal.alembic_version TO {writer};
 GRANT SELECT ON internal.standing_decision, internal.undone_intake TO {writer}, {monitor};
 GRANT SELECT ON internal.set_aside_row TO {writer};
+GRANT SELECT ON internal.removal TO {writer}, {monitor};
 GRANT SELECT, INSERT, UPDATE ON internal.run, internal.run_step, internal.actual_day TO {writer};
 GRANT SELECT, INSERT, UPDATE ON internal.accuracy_basis TO {writer};
 GRANT SELECT, INSERT ON internal.intake, internal.model_event, internal.accuracy_score, internal.decision TO {writer};

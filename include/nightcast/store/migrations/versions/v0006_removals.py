@@ -1,0 +1,17 @@
+"""What was removed on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "v0006_removals"
+down_revision = "v0005_quarantine"
+
+
+def upgrade() -> None:
+    """Run this migration's SQL files in the order of their names."""
+    cursor = op.get_bind().connection.cursor()  # the driver's own: nothing in the files is a parameter
+    for file in sorted((Path(__file__).parents[1] / "sql").glob("v0006_*.sql")):
+        cursor.execute(file.read_text(encoding="utf-8"))
