@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)/include
 # Any `airflow` command would else make ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.run/airflow
 
-.PHONY: help demo down demo-reset backtest bench status psql test lint format docs lock env image install install-dev new-pipeline
+.PHONY: help demo down demo-reset backtest bench status psql test lint format docs sbom audit lock env image install install-dev new-pipeline
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,13 @@ format: install-dev ## Format the code and apply the safe fixes
 docs: install ## Generate docs/reference/ and the schema of pipeline.yaml from the code
 	@bin/nightcast docs docs/reference
 	@bin/nightcast schema > include/pipelines/pipeline.schema.json
+
+sbom: install ## List every pinned dependency with its hashes: sbom.cdx.json, in CycloneDX (asks the package index)
+	@$(PY) -m uv tool run -q --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt --output-reproducible -o sbom.cdx.json
+	@$(PY) scripts/check-sbom.py requirements.txt sbom.cdx.json
+
+audit: install ## Ask whether a pinned dependency has a known hole; fails where nobody can be asked (needs the internet)
+	@$(PY) -m uv tool run -q pip-audit==2.10.1 --strict --require-hashes --disable-pip -r requirements.txt
 
 lock: install ## Resolve requirements.in and requirements-dev.in into the lock files
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
