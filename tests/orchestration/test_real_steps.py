@@ -23,6 +23,7 @@ from nightcast.local.postgres import Server
 from nightcast.store import layout, migrate, runs
 from orchestration.conftest import HERE, ROOT, run_python
 from steps.other_worlds import METERS, NIGHTS
+from steps.test_sensitive import NEVER, TOO_LONG
 from steps.world import Installation
 from store.conftest import PASSWORDS, Memory, bare
 
@@ -109,10 +110,7 @@ def test_a_night_that_cannot_log_in_tells_nobody_a_secret(
         AIRFLOW__API_AUTH__JWT_SECRET=canaries["jwt"],
         AIRFLOW__LOGGING__LOGGING_LEVEL="DEBUG",
     )
-    asked = json.dumps({"pipeline": "daily_demand", "keys": ["2011-11-01"], "connections": []})
-    command = [sys.executable, str(HERE / "real_nights.py")]
-    done = subprocess.run(command, env=env, input=asked.encode(), capture_output=True, check=True, timeout=300)
-    said = done.stdout + done.stderr
+    said = said_by_night(env, "daily_demand", "2011-11-01")
     assert b"SourceUnavailable" in said
     assert b"password authentication failed" in said
     assert hunting.in_bytes(said, held) == set()
@@ -122,6 +120,30 @@ def test_a_night_that_cannot_log_in_tells_nobody_a_secret(
     with installed.writing() as tx:
         (run,) = runs.recent(tx, "daily_demand")
     assert "SourceUnavailable" in str(run.reason)
+
+
+def said_by_night(env: dict[str, str], pipeline: str, key: str) -> bytes:
+    """Everything that a process which runs a night under Airflow writes, logs included."""
+    asked = json.dumps({"pipeline": pipeline, "keys": [key], "connections": []})
+    command = [sys.executable, str(HERE / "real_nights.py")]
+    done = subprocess.run(command, env=env, input=asked.encode(), capture_output=True, check=True, timeout=300)
+    return done.stdout + done.stderr
+
+
+def test_a_stopped_night_tells_nobody_a_sensitive_or_undeclared_value(
+    delivering: Installation, copy: Callable[..., Installation], airflow_environment: Callable[..., dict[str, str]]
+) -> None:
+    """In Airflow's logs, XComs and all of its tables; a check that quotes rows stops the night."""
+    world = copy(delivering, lake=True)
+    world.edit("expectations.yaml", "rows:\n", f"rows:\n{TOO_LONG}")
+    env = airflow_environment(ROOT / "dags", AIRFLOW__LOGGING__LOGGING_LEVEL="DEBUG", **world.environment)
+    said = said_by_night(env, world.name, str(NIGHTS[2]))
+    assert b"phone_is_short" in said
+    assert str(world.last_run().state) == "stopped"
+    assert hunting.in_bytes(said, NEVER) == set()
+    assert hunting.in_files(Path(env["AIRFLOW_HOME"]).rglob("*"), NEVER) == {}
+    assert hunting.in_database(env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], NEVER) == {}
+    assert hunting.in_database(world.server.url(world.database), NEVER) == {}
 
 
 def test_a_pipeline_of_files_is_published_by_airflow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -119,6 +120,8 @@ def test_what_is_left_is_what_the_source_gives_without_them(world: Installation)
     done = world.night(NIGHTS[1], mode="known_now")
     with world.writing() as tx:
         assert intake.of_run(tx, done["run_id"]) == []  # all days of the window have the rows that are known
+    (old,) = world.as_analyst("SELECT reason FROM forecast.changes WHERE withdrawn_at IS NOT NULL")
+    assert re.search(rf"erased on \S+ by test \({REASON}\)", old["reason"])
 
 
 def panel_of(world: Installation, taken: intake.Revision) -> pa.Table:

@@ -12,7 +12,8 @@ import hunting
 from nightcast.domain.sensitive import pseudonym
 from nightcast.errors import NightStopped, SettingMissing, SourceMismatch
 from nightcast.settings import from_environment
-from nightcast.steps import rooms, sequence
+from nightcast.steps import import_history, rooms, sequence
+from nightcast.store import connect, layout
 from steps.other_worlds import NEXT, NIGHTS
 from steps.personal_world import CUSTOMER, PHONE, QUARANTINED, REMARK, SIGNATURE
 from steps.world import Installation, clock_of, scheduled
@@ -65,6 +66,25 @@ def test_without_the_key_nothing_is_read(delivering: Installation, copy: Callabl
         with pytest.raises(SettingMissing, match=said):
             sequence.run_night(world.asked(NIGHTS[2]), lacking, clock_of(NIGHTS[2]))
     assert world.last_run().manifest_digest is None
+
+
+def test_another_key_than_before_is_refused(delivering: Installation, copy: Callable[..., Installation]) -> None:
+    """For nights and imports: everybody would be a stranger. A new version of the tables may begin with a new key."""
+    world = copy(delivering)
+    other = rooms.build(from_environment(world.environment | {"NIGHTCAST_HASH_KEY": "other" * 8}))
+    with pytest.raises(
+        SettingMissing,
+        match=r"another key .* than the one that the pseudonyms of parcel_rounds were made with.*version: 2",
+    ):
+        sequence.run_night(world.asked(NIGHTS[2]), other, clock_of(NIGHTS[2]))
+    days = {"pipeline": world.name, "first": NIGHTS[2].isoformat(), "last": NIGHTS[2].isoformat()}
+    with pytest.raises(SettingMissing, match="is another key"):
+        import_history.run(days, other, clock_of(NIGHTS[2]))
+    world.night(NIGHTS[2], **scheduled(NIGHTS[2]))
+    world.edit("pipeline.yaml", "version: 1\n", "version: 2\n")
+    with connect.transaction(world.url("nightcast_owner")) as tx:
+        layout.apply(tx, world.pipeline)
+    assert import_history.run(days, other, clock_of(NIGHTS[2]))["state"] == "done"
 
 
 def test_a_value_that_does_not_fit_is_not_quoted(

@@ -17,6 +17,7 @@ from nightcast.steps import drift_history, failure
 from nightcast.steps.calendar import read_calendar
 from nightcast.steps.extract import news, pull
 from nightcast.steps.open_run import folder_of
+from nightcast.steps.pseudonyms import key_pin
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import code_pins
 from nightcast.steps.screening import ScreenedDay, screen, signals, softened
@@ -111,7 +112,7 @@ def _open(folder: PipelineFolder, first: date, last: date, rooms: Rooms) -> runs
             spec_digest=digest,
             window_start=first,
             window_end=last,
-            **code_pins(rooms),
+            **code_pins(rooms, key_pin(tx, folder, rooms)),
         )
 
 

@@ -12,6 +12,7 @@ from nightcast.domain.night import TERMINAL, RunKind, RunMode, RunState
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.errors import NightRefused, NoLiveModel
 from nightcast.steps import failure
+from nightcast.steps.pseudonyms import key_pin
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import code_pins, night_result, published_run
 from nightcast.store import layout, runs
@@ -30,6 +31,7 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
     Raises:
         NightRefused: no partition key, or not a date, or a date that is not over.
         NoLiveModel: no model version served that origin.
+        SettingMissing: pseudonyms would be made with another key than before.
         SpecError, TablesDoNotFit: the folder, or the tables, are wrong.
     """
     origin = _origin(request)
@@ -79,7 +81,7 @@ def _pinned(tx: Connection, opened: runs.Run, folder: PipelineFolder, spec_diges
         look_ahead=model.trained_through > opened.origin,
         window_start=opened.origin - timedelta(days=folder.pipeline.source.late_arrival),
         window_end=opened.origin,
-        **code_pins(rooms),
+        **code_pins(rooms, key_pin(tx, folder, rooms)),
     )
 
 

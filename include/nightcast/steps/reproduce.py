@@ -10,6 +10,7 @@ import pyarrow as pa
 from nightcast import models
 from nightcast.errors import NotFound, RemovedOnPurpose
 from nightcast.steps.predict import predicted
+from nightcast.steps.pseudonyms import HASH_KEY
 from nightcast.steps.rooms import Rooms
 from nightcast.steps.running import code_pins, pinned_folder
 from nightcast.store import models as registry
@@ -69,14 +70,14 @@ def run(run_id: int, rooms: Rooms, threads: int | None = None, shards: int | Non
         differences=tuple(
             f"{name}: {then} then, {now.get(name)} now"
             for name, then in found.environment.items()
-            if now.get(name) != then
+            if name != HASH_KEY and now.get(name) != then
         ),
     )
 
 
 def _refuse_removed(run_id: int, found: Sequence[removals.Removal]) -> None:
     if found:
-        told = "; ".join(f"{r.kind} on {r.removed_at:%Y-%m-%d} by {r.who} ({r.why})" for r in found)
+        told = "; ".join(removal.said for removal in found)
         raise RemovedOnPurpose(
             f"run {run_id} cannot be reproduced: some of its predictions, or of what they were made from, are {told}; "
             "expected a run of which nothing was removed. What is left of it is as it was published"

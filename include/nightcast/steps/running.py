@@ -20,19 +20,19 @@ from nightcast.errors import Fenced, NightRefused, NightStopped
 from nightcast.steps.code_version import code_version
 from nightcast.steps.rooms import Rooms
 from nightcast.steps.snapshot import load_manifest
-from nightcast.store import fence, publication, runs
+from nightcast.store import fence, publication, removals, runs
 from nightcast.store.connect import Connection
 
 CODE = "code"  # the name of the engine code's digest among what a run ran on
 
 
-def code_pins(rooms: Rooms) -> dict[str, Any]:
-    """What every run pins of code and machine."""
+def code_pins(rooms: Rooms, more: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What every run pins of code and machine; `more` is added to its environment."""
     code = code_version(rooms.settings)
     return {
         "code_commit": code.commit,
         "code_dirty": code.dirty,
-        "environment": {**models.environment(), CODE: code.digest},
+        "environment": {**models.environment(), CODE: code.digest, **(more or {})},
     }
 
 
@@ -128,6 +128,9 @@ def pin_family(tx: Connection, trial: Attempt, family: str) -> None:
 def inputs_differ(then: runs.Run, now: runs.Run, rooms: Rooms) -> str:
     """How the inputs of a run differ from those of an earlier one of its night, in words."""
     found = changes(_inputs(then, rooms), _inputs(now, rooms)).words
+    if not found:  # of a rewritten snapshot nothing differs
+        with rooms.transaction() as tx:
+            found = "; ".join(removal.said for removal in removals.of_run(tx, then.run_id))
     ran_on = sorted(n for n, value in now.environment.items() if then.environment.get(n) != value)
     return found or f"the same inputs gave other rows; not as then: {', '.join(ran_on) or 'nothing that is recorded'}"
 

@@ -40,6 +40,11 @@ class Removal:
     objects: list[str]
     done_at: datetime | None
 
+    @property
+    def said(self) -> str:
+        """What was done, by whom and why, in the middle of a sentence."""
+        return f"{self.kind} on {self.removed_at:%Y-%m-%d} by {self.who} ({self.why})"
+
 
 def begin(tx: Connection, pipeline: str) -> None:
     """Wait for whoever publishes or takes in days of a pipeline, and keep others waiting until the end.

@@ -203,6 +203,12 @@ def newest_origin(tx: Connection, pipeline: str) -> date:
     return found
 
 
+def newest_pin(tx: Connection, pipeline: str, version: int, name: str) -> str | None:
+    """What the newest run on a version of the tables that pinned `name` in its environment has there."""
+    found = row(tx, _SQL["newest_pin"], {"pipeline": pipeline, "version": version, "name": name})
+    return str(found["value"]) if found else None
+
+
 def left_open(tx: Connection, longer_than: timedelta) -> list[Run]:
     """Open runs none of whose steps began or ended within `longer_than`: their scheduler run may be over."""
     return [_run(found) for found in rows(tx, _SQL["left_open"], {"age": longer_than})]

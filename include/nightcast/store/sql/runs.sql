@@ -48,6 +48,11 @@ WHERE
     AND (%(origin)s::date IS NULL OR origin = %(origin)s)
 ORDER BY run_id DESC LIMIT %(limit)s
 
+-- name: newest_pin
+SELECT environment ->> %(name)s AS value FROM internal.run
+WHERE pipeline = %(pipeline)s AND tables_version = %(version)s AND environment ? %(name)s
+ORDER BY run_id DESC LIMIT 1
+
 -- name: left_open
 SELECT * FROM internal.run AS r
 WHERE
