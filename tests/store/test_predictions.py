@@ -105,6 +105,23 @@ def test_a_later_table_that_does_not_fit_says_so_and_nothing_is_written(memory):
     assert stored_digest(memory, run) == predictions.digest_of_table(memory.pipeline, ORIGIN, table)
 
 
+def test_what_interrupts_a_copy_is_told_as_itself(memory):
+    """A task's timeout is no `Exception`; of Postgres one would only hear that COPY failed."""
+
+    class Timeout(BaseException):
+        pass
+
+    table, run = awkward(), write(memory, awkward())
+
+    def interrupted():
+        yield table.slice(0, 3)
+        raise Timeout
+
+    with pytest.raises(Timeout), memory.writing() as tx:
+        predictions.replace_shard(tx, memory.pipeline, run, 0, interrupted())
+    assert stored_digest(memory, run) == predictions.digest_of_table(memory.pipeline, ORIGIN, table)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(

@@ -133,7 +133,7 @@ class _Stream(io.RawIOBase):
 
     def __init__(self, pieces: Iterator[bytes]):
         self._pieces, self._left = pieces, memoryview(b"")
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def readable(self) -> bool:
         """It is."""
@@ -144,7 +144,7 @@ class _Stream(io.RawIOBase):
         while not self._left:
             try:
                 piece = next(self._pieces, None)
-            except Exception as error:
+            except BaseException as error:  # a task's timeout too: the driver would tell only that COPY failed
                 self.error = error
                 raise
             if piece is None:
