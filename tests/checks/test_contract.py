@@ -76,6 +76,12 @@ def test_nulls_where_none_may_be() -> None:
     assert nulls.sample[0] == {"sku": None, "at": "2011-12-05T00:00:00", "price": None, "weight": 0.5}
 
 
+def test_keys_that_no_index_of_ours_holds() -> None:
+    long = "ü" * 1000
+    assert stopped(table(sku=["1", long, None])) == {"contract.nulls": "found sku in 1 rows null"}
+    assert stopped(table(sku=["1", long + "x", "3"])) == {"contract.keys": "found sku in 1 rows too long"}
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_numbers_that_are_none(value: float) -> None:
     rows = table(weight=pa.array([1.0, value, None], from_pandas=False))

@@ -202,6 +202,8 @@ def test_a_missing_or_doubled_column_is_named_with_its_file(tmp_path: Path) -> N
         ([datetime(2024, 5, 1, 3)], pa.timestamp("us", "UTC"), plain(ColumnType.TIMESTAMP), "tzinfo"),
         ([1714550400_000_000_001], pa.timestamp("ns"), plain(ColumnType.TIMESTAMP), "2024-05-01 08:00:00.000000001"),
         ([b"\xff"], pa.binary(), plain(ColumnType.STRING), r"b'\\xff'"),
+        (["a", "b\0c"], pa.string(), plain(ColumnType.STRING), "text with a NUL character"),
+        (pa.array([b"a", b"\xc3("]).view(pa.string()), None, plain(ColumnType.STRING), "bytes that are not UTF-8"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named(

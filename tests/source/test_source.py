@@ -295,6 +295,14 @@ def test_no_message_holds_the_password(server: postgres.Server, tmp_path: Path) 
         query("nosuchdatabase://user:hunter2@host/name", "SELECT 1", {})
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [("cast(x'c328' AS text)", "Could not decode to UTF-8"), ("'a' || char(0)", "a NUL character")]
+)
+def test_text_that_is_none_is_no_passing_trouble(sqlite_url: str, value: str, said: str) -> None:
+    with pytest.raises(SourceMismatch, match=said):
+        list(read(sqlite_url, f"SELECT {value} AS sku", {}, {"sku": COLUMNS["sku"]}))
+
+
 def test_query_gives_rows_as_mappings(url: str) -> None:
     assert query(url, "SELECT sku, quantity AS n FROM line WHERE sku = :sku", {"sku": "plain"}) == [
         {"sku": "plain", "n": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from datetime import date
 
@@ -10,11 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightcast.checks.frame import SAMPLE, plain
-from nightcast.domain.contract import Column
+from nightcast.domain.contract import Column, Role
 from nightcast.domain.rows import arrow_type
 from nightcast.domain.verdict import CheckResult, CheckState
 
-CONTRACT_IDS = ("contract.columns", "contract.types", "contract.nulls", "contract.finite", "contract.window")
+CONTRACT_IDS = (
+    "contract.columns",
+    "contract.types",
+    "contract.nulls",
+    "contract.keys",
+    "contract.finite",
+    "contract.window",
+)
+KEY_BYTES = 2000  # of all keys of a row together: an entry of our tables' indexes holds a third of a page of 8 kB
 
 
 def contract(
@@ -22,14 +31,15 @@ def contract(
 ) -> list[CheckResult]:
     """One result for each of CONTRACT_IDS, in that order: each passes or stops.
 
-    Declared columns are there, in any order, and no others; they have their types; what may not be null is not; floats
-    are finite; the date of each row's time is one of `days`.
+    Declared columns are there, in any order, and no others; they have their types; what may not be null is not; keys
+    are not longer than our tables can hold; floats are finite; the date of each row's time is one of `days`.
     """
     present = {n: c for n, c in columns.items() if n in table.column_names}
     return [
         _columns(table, columns, scope),
         _types(table, present, scope),
         _nulls(table, present, scope),
+        _keys(table, present, scope),
         _finite(table, present, scope),
         _window(table, time_column, days, scope),
     ]
@@ -56,6 +66,17 @@ def _nulls(table: pa.Table, present: Mapping[str, Column], scope: str) -> CheckR
     watched = [n for n, c in present.items() if not c.nullable and table.column_names.count(n) == 1]
     nulls = {n: table[n].is_null() for n in watched if table[n].null_count}
     return _flagged("contract.nulls", table, nulls, "null", f"no nulls in {', '.join(watched)}", scope)
+
+
+def _keys(table: pa.Table, present: Mapping[str, Column], scope: str) -> CheckResult:
+    single = [n for n, c in present.items() if c.role is Role.KEY and table.column_names.count(n) == 1]
+    texts = [n for n in single if pa.types.is_string(table.schema.field(n).type)]
+    long = pa.chunked_array([pa.repeat(False, len(table))])
+    if texts:
+        lengths = [pc.fill_null(pc.binary_length(table[name]), 0) for name in texts]
+        long = pc.greater(functools.reduce(pc.add, lengths), KEY_BYTES)
+    flags = {", ".join(texts): long} if pc.any(long).as_py() else {}
+    return _flagged("contract.keys", table, flags, "too long", f"keys of at most {KEY_BYTES} bytes", scope)
 
 
 def _finite(table: pa.Table, present: Mapping[str, Column], scope: str) -> CheckResult:

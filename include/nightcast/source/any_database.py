@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from nightcast.domain.contract import Column
 from nightcast.domain.rows import arrow_schema
 from nightcast.errors import SettingMissing, SourceMismatch, SourceUnavailable
-from nightcast.source.conversion import check_columns, to_arrow, told, without_password
+from nightcast.source.conversion import check_columns, check_texts, to_arrow, told, without_password
 from nightcast.source.parameters import Piece, render
 
 
@@ -31,7 +31,9 @@ def read(
         for rows in result.partitions(chunk_rows):
             by_column = list(zip(*rows, strict=True))
             arrays = [to_arrow(n, c, by_column[at]) for (n, c), at in zip(columns.items(), places, strict=True)]
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+            check_texts(batch, columns)
+            yield batch
 
 
 def query(address: sa.URL, found: list[Piece], values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -94,8 +96,11 @@ def _engine(address: sa.URL) -> sa.Engine:
 
 
 def _is_transient(error: sa.exc.DBAPIError) -> bool:
-    """SQLite calls a mistake in the SQL operational too, like a lost connection; its own name tells them apart."""
-    if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_ERROR":
+    """SQLite calls a mistake in the SQL operational too, like a lost connection; its own name tells them apart.
+
+    Text that cannot be decoded is operational as well, and has no such name: SQLite did not say it, its driver did.
+    """
+    if type(error.orig).__module__ == "sqlite3" and getattr(error.orig, "sqlite_errorname", "") in ("", "SQLITE_ERROR"):
         return False
     return error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
 

@@ -63,6 +63,18 @@ def check_decimals(batch: pa.RecordBatch, columns: Mapping[str, Column], sender:
                     raise misfit_of(name, columns, f"found {str(value)!r}", sender)
 
 
+def check_texts(batch: pa.RecordBatch, columns: Mapping[str, Column], sender: Sender = SQL) -> None:
+    """`SourceMismatch` for text that is not UTF-8 or holds a NUL: Arrow carries both, our Postgres neither."""
+    for name, column in columns.items():
+        if column.type is ColumnType.STRING:
+            try:
+                batch[name].validate(full=True)
+            except pa.ArrowInvalid:
+                raise misfit_of(name, columns, "found bytes that are not UTF-8", sender) from None
+            if pc.any(pc.match_substring(batch[name], "\0")).as_py():
+                raise misfit_of(name, columns, "found text with a NUL character", sender)
+
+
 class RoundingNeeded(Exception):  # a question to the reader, not an error for the operator
     """A decimal column holds a value with more digits than its scale; which value is not known."""
 
@@ -94,6 +106,7 @@ def misfit_of(name: str, columns: Mapping[str, Column], found: str, sender: Send
     expected = {
         ColumnType.DECIMAL: f"decimal with at most {column.scale} digits after the point, {DECIMAL_DIGITS} in all",
         ColumnType.INTEGER: "integer of 64 bits",
+        ColumnType.STRING: "string in UTF-8 without NUL characters",
         ColumnType.TIMESTAMP: "timestamp without time zone, at most microseconds",
     }.get(column.type, column.type.value)
     return SourceMismatch(f"column {name}: {found}; expected {expected}. {sender.repair}, or declare it otherwise")

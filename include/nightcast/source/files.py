@@ -19,7 +19,15 @@ from nightcast.domain.contract import Column, FileFormat, Files, Role
 from nightcast.domain.rows import arrow_schema
 from nightcast.errors import SourceMismatch
 from nightcast.source import csv_text
-from nightcast.source.conversion import RoundingNeeded, Sender, check_columns, check_decimals, from_arrow, misfit_of
+from nightcast.source.conversion import (
+    RoundingNeeded,
+    Sender,
+    check_columns,
+    check_decimals,
+    check_texts,
+    from_arrow,
+    misfit_of,
+)
 from nightcast.source.file_store import FileStore
 
 _BLOCK_BYTES = 4 << 20
@@ -75,6 +83,7 @@ def read(
             arrays = [from_arrow(n, c, some[n], file.sender) for n, c in columns.items()]
             batch = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
             check_decimals(batch, columns, file.sender)
+            check_texts(batch, columns, file.sender)
             yield batch
 
 
