@@ -197,6 +197,13 @@ def test_an_implausible_forecast_is_refused(value: float, words: str) -> None:
         score(trained(), part.rows.x, part.rows.scale, lambda _, x: np.full(len(x), value))
 
 
+@pytest.mark.parametrize("shape", [(1,), (3, 1)])
+def test_a_model_that_gives_another_number_of_forecasts_is_refused(shape: tuple[int, ...]) -> None:
+    part = rows_at("2024-05-19")
+    with pytest.raises(ForecastImplausible, match="expected one for each"):
+        score(trained(), part.rows.x, part.rows.scale, lambda *_: np.ones(shape))
+
+
 def test_a_history_that_is_too_short_is_refused() -> None:
     cube, calendar = random_scene(days=28)
     with pytest.raises(TrainingImpossible, match="expected more than 4"):

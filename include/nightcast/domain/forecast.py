@@ -151,7 +151,13 @@ def level(
 ) -> Floats:
     """The predicted level mu of rows in target units, before kappa; never negative."""
     read = [i for i, name in enumerate(names) if name not in dropped]
-    return np.maximum(predict(estimator, x if len(read) == len(names) else x[:, read]), 0.0) * scale
+    said = predict(estimator, x if len(read) == len(names) else x[:, read])
+    if said.shape != (len(x),):  # one number would do for all rows, and nobody would notice
+        raise ForecastImplausible(
+            f"the model gave {said.shape} numbers for {len(x)} rows; expected one for each. Roll back to the model "
+            "version before, and train anew"
+        )
+    return np.maximum(said, 0.0) * scale
 
 
 def second(x: Features, names: tuple[str, ...], column: str | None) -> Floats:
