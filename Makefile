@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)/include
 # Any `airflow` command would else make ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.run/airflow
 
-.PHONY: help demo down demo-reset backtest bench status psql test lint format docs sbom audit lock env image install install-dev new-pipeline
+.PHONY: help demo down demo-reset backtest bench status psql test test-faults soak lint format docs sbom audit lock env image install install-dev new-pipeline
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ new-pipeline: install ## Make the folder of a new pipeline: make new-pipeline na
 test: install-dev ## Run all tests (only some: make test ARGS="tests/store -k publish -n 0")
 	@$(PY) -m pytest -n 2 --no-loadscope-reorder --durations=15 $(ARGS)
 
+test-faults: install-dev ## Break nights in every way of tests/faults/catalogue.yaml (some: make test-faults ARGS="process --list")
+	@PYTHONPATH=$(CURDIR)/include:$(CURDIR)/tests $(PY) -m faults $(ARGS)
+
+soak: install-dev ## Sixty nights with faults at random moments, then every promise (again: make soak ARGS="--seed 7")
+	@PYTHONPATH=$(CURDIR)/include:$(CURDIR)/tests $(PY) -m faults.soak $(ARGS)
+
 lint: install-dev ## Check format, rules, types, SQL, and the pipelines' folders
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
@@ -59,6 +65,7 @@ format: install-dev ## Format the code and apply the safe fixes
 docs: install ## Generate docs/reference/ and the schema of pipeline.yaml from the code
 	@bin/nightcast docs docs/reference
 	@bin/nightcast schema > include/pipelines/pipeline.schema.json
+	@PYTHONPATH=$(CURDIR)/include:$(CURDIR)/tests $(PY) -m faults.page > docs/reference/faults.md
 
 sbom: install ## List every pinned dependency with its hashes: sbom.cdx.json, in CycloneDX (asks the package index)
 	@$(PY) -m uv tool run -q --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt --output-reproducible -o sbom.cdx.json

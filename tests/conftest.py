@@ -22,7 +22,10 @@ for name in [n for n in os.environ if n.startswith(("PG", "NIGHTCAST_", "AIRFLOW
     del os.environ[name]  # a developer's own settings must not decide a test
 
 
-MACHINE, INSTALLATIONS = "tests/e2e/", ("tests/steps/", "tests/cli/", "tests/wheel/", "tests/web/", "tests/demo/")
+MACHINE, INSTALLATIONS = (
+    "tests/e2e/",
+    ("tests/steps/", "tests/cli/", "tests/wheel/", "tests/web/", "tests/demo/", "tests/faults/"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
