@@ -33,7 +33,8 @@ from nightcast.errors import (
 )
 from nightcast.settings import from_environment
 from nightcast.steps import erase, reproduce, rooms
-from nightcast.store import intake, removals
+from nightcast.store import connect, intake, removals
+from nightcast.store.queries import execute
 from steps.other_worlds import NIGHTS
 from steps.personal_world import COURIER, CUSTOMER, PHONE, write_rounds
 from steps.world import Installation, scheduled
@@ -139,6 +140,29 @@ def test_a_customer_goes_from_rows_and_sums_stay(world: Installation) -> None:
     assert (found.runs, found.models) == ((), ())
     assert world.shown() == shown
     assert reproduce.run(run.run_id, world.rooms).identical
+
+
+def test_what_an_interrupted_run_left_is_found(world: Installation) -> None:
+    """Rows that were read and never taken in, in an object to which nothing refers; and only those."""
+    rows = (pa.table({"courier": [COURIER, "courier 1"], "parcels": [number, 1]}) for number in (7, 8, 9))
+    old, young, of_others = map(world.rooms.lake.put_table, rows)
+    for name in (old, of_others):
+        os.utime(next(world.lake.rglob(name)), (0, 0))
+    with connect.transaction(world.url("nightcast_owner")) as tx:  # another pipeline refers to it
+        execute(tx, OTHERS, {"name": of_others})
+    found = erase.run(world.name, {"courier": COURIER}, ASKED, world.rooms)
+    assert found.counts["left_over"] == 1
+    assert [world.rooms.lake.has(name) for name in (old, young, of_others)] == [False, True, True]
+
+
+OTHERS = """
+INSERT INTO internal.pipeline (name, version, layout, title, owner, cron, timezone, first_night, ready_by, late_arrival)
+SELECT 'other', 1, '{}', 't', 'o', cron, timezone, first_night, ready_by, late_arrival FROM internal.pipeline;
+INSERT INTO internal.run (pipeline, tables_version, origin, kind, mode, attempt, state, ended_at)
+VALUES ('other', 1, '2024-01-01', 'import', 'known_then', 1, 'done', now());
+INSERT INTO internal.intake (pipeline, event_day, revision, run_id, state, raw_object)
+SELECT 'other', '2024-01-01', 1, max(run_id), 'rejected', %(name)s FROM internal.run
+"""
 
 
 def test_a_pseudonym_is_erased_by_the_name(world: Installation) -> None:

@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from nightcast.domain.manifest import canonical_json
 from nightcast.errors import LakeObjectCorrupt, LakeObjectMissing, LakeUnavailable, NightcastError, SettingMissing
-from nightcast.lake.tables import read_groups, read_parquet, write_parquet
+from nightcast.lake.tables import MAGIC, read_groups, read_parquet, write_parquet
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -96,6 +97,21 @@ class Lake:
         """True when an object of this name is there; its bytes are not looked at."""
         with self._answering(f"look for object {digest}"):
             return bool(self._files.exists(self._path(digest)))
+
+    def names(self) -> Iterator[tuple[str, datetime]]:
+        """The name of every object, with when it was written or used again last."""
+        folder = f"{self._root.rstrip('/')}/objects"
+        with self._answering("list its objects"):
+            paths = [path for path in self._files.find(folder) if _DIGEST.fullmatch(path.rpartition("/")[2])]
+        for path in paths:
+            with self._answering(f"tell the age of {path}"):
+                written = self._files.modified(path)
+            yield path.rpartition("/")[2], written
+
+    def is_table(self, digest: str) -> bool:
+        """True when an object is a Parquet file, as its first bytes say."""
+        with self._answering(f"give object {digest}"):
+            return bool(self._files.cat_file(self._path(digest), end=len(MAGIC)) == MAGIC)
 
     def delete(self, digest: str) -> None:
         """Delete an object, where it is there. Nothing may refer to it any longer."""

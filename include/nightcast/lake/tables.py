@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROW_GROUP = 131_072
+MAGIC = b"PAR1"  # what a Parquet file begins with
 
 
 def write_parquet(sink: Any, schema: pa.Schema, pieces: Iterable[pa.Table]) -> None:

@@ -26,6 +26,7 @@ from nightcast.domain.pipeline import Pipeline
 from nightcast.domain.rows import ContentHasher
 from nightcast.domain.sensitive import pseudonym
 from nightcast.errors import DecisionRefused, NotFound
+from nightcast.steps.left_over import left_over
 from nightcast.steps.open_run import folder_of
 from nightcast.steps.rewriting import Rewritten, rewrite_panels, rewrite_results, rewrite_snapshots
 from nightcast.steps.rooms import Rooms
@@ -157,6 +158,8 @@ def _erased(tx: Connection, work: _Work, texts: Sequence[str | int]) -> Erasure:
         rewrite_results(tx, name, manifests)
     rewrite_results(tx, name, raw.objects | raw.digests)
     quarantined = removals.delete_quarantined(tx, name, work.values)
+    orphans = left_over(tx, work.rooms.lake, lambda table: _without(table, work.values))
+    work.doomed |= set(orphans)
     _clean_texts(tx, work, texts)
     counts = {
         "rows": raw.removed,
@@ -165,6 +168,7 @@ def _erased(tx: Connection, work: _Work, texts: Sequence[str | int]) -> Erasure:
         "predictions": sum(forecasts.values()),
         "actuals": actuals,
         "yardsticks": yardsticks,
+        "left_over": sum(orphans.values()),
     }
     touched = tuple(sorted(runs | set(forecasts)))
     models = tuple(removals.models_of(tx, name, touched))

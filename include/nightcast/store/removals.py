@@ -204,6 +204,11 @@ def still_wanted(tx: Connection, objects: Sequence[str]) -> set[str]:
     return {found["object"] for found in rows(tx, _SQL["still_wanted"], {"objects": list(objects)})}
 
 
+def mentioned(tx: Connection, objects: Sequence[str]) -> set[str]:
+    """Those of some objects that a step of any pipeline hands on, or that are a model."""
+    return {found["object"] for found in rows(tx, _SQL["mentioned"], {"objects": list(objects)})} if objects else set()
+
+
 def done(tx: Connection, removal_id: int) -> None:
     """The objects of a removal are deleted."""
     execute(tx, _SQL["done"], {"removal_id": removal_id})

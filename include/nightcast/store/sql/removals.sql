@@ -185,5 +185,11 @@ SELECT b.yardstick FROM internal.accuracy_basis AS b WHERE b.yardstick = any(%(o
 UNION
 SELECT r.manifest_digest FROM internal.run AS r WHERE r.manifest_digest = any(%(objects)s)
 
+-- name: mentioned
+SELECT o.object FROM unnest(%(objects)s::text []) AS o (object)
+WHERE
+    EXISTS (SELECT FROM internal.run_step AS s WHERE position(o.object IN s.result::text) > 0)
+    OR EXISTS (SELECT FROM internal.model_version AS m WHERE m.bundle_digest = o.object)
+
 -- name: of_run
 SELECT * FROM internal.removal WHERE %(run_id)s = any(runs) ORDER BY removal_id
