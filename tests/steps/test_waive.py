@@ -74,7 +74,7 @@ def test_a_double_load_that_is_waived_is_published_without_its_copies(doubled: W
         (decision,) = decisions.of_run(tx, run.run_id)
         newest = intake.newest(tx, PIPELINE, DOUBLED, DOUBLED)[DOUBLED]
     assert (decision.kind, decision.who, decision.reason) == (DecisionKind.WAIVE, "ann", WHY.reason)
-    assert decision.evidence["step"] == "validate"
+    assert decision.evidence == {"step": "validate", "rows": 538, "bad_rows": 269}
     assert (newest.state, newest.run_id, newest.revision) == (intake.IntakeState.ACCEPTED, run.run_id, 2)
     assert world.as_analyst(f"SELECT DISTINCT origin FROM forecast.{PIPELINE}") == [{"origin": DOUBLED}]
 

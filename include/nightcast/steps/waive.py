@@ -75,7 +75,7 @@ def _about(found: runs.Run, result: StoredCheck) -> decisions.About:
         check_id=result.check_id,
         first_day=day,
         last_day=day,
-        evidence={"step": result.step, "found": result.message},
+        evidence={"step": result.step, "rows": result.rows, "bad_rows": result.bad_rows},  # a message may quote
     )
 
 
