@@ -14,9 +14,12 @@ from nightcast import spec
 from nightcast.cli import explaining
 from nightcast.errors import NotFound
 from steps.other_worlds import FOLDERS, METERS, NIGHTS, RIDES, TRAINED, Riding
+from steps.personal_world import ROUNDS
 from steps.world import Installation
 
 pytestmark = pytest.mark.postgres
+
+ALL = (RIDES, METERS, ROUNDS)  # in the order of their names
 
 
 def test_a_prediction_is_explained_by_a_key_of_two_columns(riding: Riding) -> None:
@@ -43,14 +46,14 @@ def test_a_prediction_is_explained_by_a_key_of_two_columns(riding: Riding) -> No
 )
 def test_a_key_that_is_none_is_named(key: str, said: str) -> None:
     with pytest.raises(NotFound, match=said):
-        explaining._key(key, spec.load_folder(FOLDERS / RIDES).pipeline.source)
+        explaining.key_of(key, spec.load_folder(FOLDERS / RIDES).pipeline.source)
 
 
 def test_values_of_keys_are_typed_and_may_hold_anything() -> None:
     rides, meters = (spec.load_folder(FOLDERS / name).pipeline.source for name in (RIDES, METERS))
-    assert explaining._key("station=-7,direction=a=b,c", rides) == {"station": -7, "direction": "a=b,c"}
-    assert explaining._key("GB,1", meters) == explaining._key("meter=GB,1", meters) == {"meter": "GB,1"}
-    assert explaining._key("meter=a=1", meters) == {"meter": "a=1"}
+    assert explaining.key_of("station=-7,direction=a=b,c", rides) == {"station": -7, "direction": "a=b,c"}
+    assert explaining.key_of("GB,1", meters) == explaining.key_of("meter=GB,1", meters) == {"meter": "GB,1"}
+    assert explaining.key_of("meter=a=1", meters) == {"meter": "a=1"}
 
 
 def test_a_night_of_files_is_tried_and_its_history_is_known(
@@ -88,13 +91,13 @@ def test_a_new_folder_gets_its_tables_from_the_command_line(folders: Installatio
     assert f"{METERS}: nothing to do" in plan
     assert any(line.startswith(f"{RIDES}: would ") for line in plan)
     good(folders, "db", "apply")
-    assert good(folders, "db", "plan") == [f"{RIDES}: nothing to do", f"{METERS}: nothing to do"]
+    assert good(folders, "db", "plan") == [f"{name}: nothing to do" for name in ALL]
     assert folders.as_analyst("SELECT station, direction, q25 FROM forecast.bike_rides") == []
     assert "`nightcast train bike_rides --through DATE`" in bad(folders, "night", RIDES, "--origin", NIGHTS[0])
 
 
 def test_lint_judges_them_as_it_does_the_default(folders: Installation) -> None:
-    assert good(folders, "lint") == [f"{RIDES}: ok", f"{METERS}: ok"]
+    assert good(folders, "lint") == [f"{name}: ok" for name in ALL]
     edited(folders, RIDES, "freshness.sql", "hour < :window_end", "hour < now()")
     edited(folders, RIDES, "expectations.yaml", "column: trips", "colum: trips")
     edited(folders, METERS, "pipeline.yaml", "readings/day={day}", "readings/day={date}")
