@@ -105,8 +105,7 @@ def _enter(trouble: ExitStack, conditions: Mapping[str, Any], scene: Scene) -> s
 
 
 def _trap(fault: Fault, scene: Scene, trouble: ExitStack) -> Trap:
-    def paused(process: object) -> str | None:
-        scene.process = process
+    def paused(_: object) -> str | None:
         word = _enter(trouble, fault.world, scene)
         if fault.heals == "at once":
             trouble.close()

@@ -17,7 +17,7 @@ from nightcast.store.queries import Row, execute, rows
 
 @dataclass(kw_only=True)
 class Scene:
-    """The installation, tonight's course, and its process where it is paused at the fault's point."""
+    """The installation, and tonight's course through it."""
 
     world: Any
     stage: Stage
@@ -25,7 +25,6 @@ class Scene:
     course: Course
     place: Path
     aside: ExitStack  # what is put away only after everything has been looked at
-    process: Any = None
 
     def as_superuser(self, statement: str, database: str | None = None) -> None:
         """Run statements in our database, or another one, on a connection of their own."""
