@@ -73,6 +73,8 @@ def play(fault: Fault, stage: Stage, place: Path) -> Outcome:
         begun = time.time()
         scheduler.run(course, fault.task, _trap(fault, scene, trouble))
         begun, judged = course.acted[0] if course.acted else begun, time.time()
+        if course.broken is None:
+            reader.until(2)  # an answer that was asked for after the publication
         seen = "new" if stage.tonight in {night.origin for night in reader.all[-1]} else "old"
         trouble.close()
         observed = _observe(fault, course, world, stage, seen)
