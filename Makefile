@@ -49,7 +49,7 @@ test-faults: install-dev ## Break nights in every way of tests/faults/catalogue.
 	@PYTHONPATH=$(CURDIR)/include:$(CURDIR)/tests $(PY) -m faults $(ARGS)
 
 soak: install-dev ## Sixty nights with faults at random moments, then every promise (again: make soak ARGS="--seed 7")
-	@PYTHONPATH=$(CURDIR)/include:$(CURDIR)/tests $(PY) -m faults.soak $(ARGS)
+	@PYTHONPATH=$(CURDIR)/include:$(CURDIR)/tests $(PY) -m faults soak $(ARGS)
 
 lint: install-dev ## Check format, rules, types, SQL, and the pipelines' folders
 	@$(PY) -m ruff format --check .

@@ -7,12 +7,11 @@ import logging
 import os
 import statistics
 import sys
-import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
 from conftest import enterable_folder
@@ -23,7 +22,7 @@ from faults.playing import Observed, Outcome, play
 from faults.stage import Stage, meters_stage, retail_stage
 from faults.truths import Found
 from nightcast.local import postgres
-from steps.world import prepared
+from steps.world import World, prepared
 
 WIDTHS = (34, 62, 62, 9, 9)
 
@@ -41,45 +40,55 @@ def main(arguments: Sequence[str]) -> int:
         for fault in chosen:
             print(f"{fault.section:<12}{fault.id:<34}{fault.what}")
         return 0
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=r"The `airflow\.")  # which skops asks for every name that it reads
-    with stages() as (stage_of, place):
+    print("preparing a Postgres, a source, a model and two published nights", file=sys.stderr, flush=True)
+    with stages() as made:
         outcomes = []
         print(line("fault", "expected", "observed", "verdict", "recovery"), flush=True)
         for fault in chosen:
             if fault.needs == "root" and os.geteuid():
                 print(f"{fault.id}: not played, because only root may mount a file system", flush=True)
                 continue
-            outcomes.append(played(fault, stage_of(fault.place), place / fault.id))
+            outcomes.append(played(fault, getattr(made, fault.place), made.place / fault.id))
             print(row(outcomes[-1]), flush=True)
     print(*closing(outcomes), sep="\n")
     return 0 if all(o.as_expected for o in outcomes) else 1
 
 
+class Stages:
+    """A Postgres of our own, and installations in it, each made when it is first asked for."""
+
+    def __init__(self, held: ExitStack):
+        self._held = held
+        self.place = held.enter_context(enterable_folder())
+        held.enter_context(forge(self.place))
+        self.cluster = held.enter_context(enterable_folder()) / "cluster"
+        held.callback(postgres.stop, self.cluster)
+        self._server = postgres.start(self.cluster)
+
+    @cached_property
+    def early(self) -> World:
+        """The excerpt's, before its first night."""
+        retail = self._held.enter_context(retail_source.make(self._server))
+        return self._held.enter_context(prepared(self._server, retail, self.place / "early"))
+
+    @cached_property
+    def retail(self) -> Stage:
+        """The excerpt's, before each task of a night."""
+        return self._held.enter_context(retail_stage(self.early, self.place, self.cluster))
+
+    @cached_property
+    def meters(self) -> Stage:
+        """The one that reads files."""
+        return self._held.enter_context(meters_stage(self._server, self.place, self.cluster))
+
+
 @contextmanager
-def stages() -> Iterator[tuple[Callable[[str], Stage], Path]]:
-    """A Postgres of our own, and installations in it by name, each made when it is first asked for."""
+def stages() -> Iterator[Stages]:
+    """Ended with all that was made."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=r"The `airflow\.")  # which skops asks for every name that it reads
     with ExitStack() as held:
-        place = held.enter_context(enterable_folder())
-        held.enter_context(forge(place))
-        cluster = held.enter_context(enterable_folder()) / "cluster"
-        held.callback(postgres.stop, cluster)
-        server = postgres.start(cluster)
-
-        @cache
-        def stage(name: str) -> Stage:
-            begun = time.monotonic()
-            print(f"preparing {name}: a source, a model, two published nights", file=sys.stderr, flush=True)
-            if name == "meters":
-                made = held.enter_context(meters_stage(server, place, cluster))
-            else:
-                retail = held.enter_context(retail_source.make(server))
-                early = held.enter_context(prepared(server, retail, place / "early"))
-                made = held.enter_context(retail_stage(early, place, cluster))
-            print(f"prepared in {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-            return made
-
-        yield stage, place
+        yield Stages(held)
 
 
 def played(fault: Fault, stage: Stage, place: Path) -> Outcome:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,14 @@ from faults.nights import TASKS, Course, Scheduler
 from faults.reader import Reader
 from faults.report import stages
 from faults.scene import Scene
-from faults.stage import Stage
+from faults.stage import Stage, Undisturbed
 from nightcast.domain.night import RunState
 from nightcast.errors import NightcastError, NightStopped
 from nightcast.steps import reproduce
 from nightcast.store import runs
-from steps.world import World, scheduled
+from steps.world import EARLY, World, copied, scheduled
 
+FIRST = date(2011, 1, 17)  # a Monday, when the shop has long been open again
 CLEARED_AT_MOST = 5  # times that the operator clears one night
 LONGEST = 0.8  # seconds after the start of a try
 Hit = tuple[str, float]  # how, and seconds after the start of the try
@@ -50,20 +50,22 @@ class Soak:
     cleared: int = 0
     threads: list[threading.Thread] = field(default_factory=list)
     plan: dict[tuple[str, int], Hit] = field(default_factory=dict)
+    happened: list[str] = field(default_factory=list)
     one: threading.Lock = field(default_factory=threading.Lock)  # a fault at a time
 
     def night(self, origin: Any) -> str:
         """One night, until it is over; what came of it, in words."""
         scheduler = self.scene.scheduler
-        self.plan = self._planned()
-        said = ", ".join(f"{how} at {task} after {after:.2f} s" for (task, _), (how, after) in self.plan.items())
+        self.plan, self.happened = self._planned(), []
         course = scheduler.run(scheduler.begin(origin))
         for _ in range(CLEARED_AT_MOST):
             if self._over(course):
                 break
             self.cleared += 1
             scheduler.run(course, course.broken or "open_run")
-        return f"{origin}  {self._state(course):<10} {said or 'undisturbed'}"
+        run, said = self._run(course), ", ".join(self.happened)
+        why = f" ({run.reason})" if run and run.state is RunState.STOPPED else ""
+        return f"{origin}  {run.state if run else 'none':<10} {said or 'undisturbed'}{why}"
 
     def disturb(self, process: Any, task: str, number: int) -> None:
         """Called when a try has been started: let the planned fault happen beside it."""
@@ -72,6 +74,7 @@ class Soak:
             return
         how, after = hit
         self.faults[how] += 1
+        self.happened.append(f"{how} at {task} after {after:.2f} s")
         thread = threading.Thread(target=self._later, args=(HITS[how], process, after), daemon=True)
         thread.start()
         self.threads.append(thread)
@@ -83,7 +86,7 @@ class Soak:
 
     def _planned(self) -> dict[tuple[str, int], Hit]:
         count = self.random.choices((0, 1, 2, 3), (1, 3, 2, 1))[0]
-        places = [(self.random.choice(TASKS), self.random.choice((1, 1, 2))) for _ in range(count)]
+        places = [(self.random.choice(TASKS), self.random.choice((1, 1, 1, 2))) for _ in range(count)]
         return {at: (self.random.choice(tuple(HITS)), self.random.uniform(0, LONGEST)) for at in places}
 
     def _later(self, hit: Callable[[Scene, Any], None], process: Any, after: float) -> None:
@@ -93,12 +96,12 @@ class Soak:
 
     def _over(self, course: Course) -> bool:
         self.settle()
-        return self._state(course) in ("published", "stopped")
+        run = self._run(course)
+        return run is not None and run.state in (RunState.PUBLISHED, RunState.STOPPED)
 
-    def _state(self, course: Course) -> str:
+    def _run(self, course: Course) -> runs.Run | None:
         with self.scene.world.writing() as tx:
-            run = runs.find(tx, self.scene.world.name, str(course.request["scheduler_run_id"]))
-        return str(run.state) if run else "none"
+            return runs.find(tx, self.scene.world.name, str(course.request["scheduler_run_id"]))
 
 
 def _kill(_: Scene, process: Any) -> None:
@@ -146,11 +149,14 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(1_000_000)
     print(f"seed={seed}; the same plan again: make soak ARGS='--seed {seed} --nights {asked.nights}'", flush=True)
-    with stages() as (stage_of, place), ExitStack() as held:
-        stage = stage_of("retail")
-        world, _ = held.enter_context(stage.at("open_run", place / "soak", source=False))
-        twin, _ = held.enter_context(stage.at("open_run", place / "twin", source=False))
-        return soaked(stage, world, twin, place / "soak", random.Random(seed), asked.nights, seed)
+    with stages() as made, ExitStack() as held:
+        world = held.enter_context(copied(made.early, made.place / "soak", lake=True))
+        world.import_days(EARLY + timedelta(days=1), FIRST - timedelta(days=2))
+        world.night(FIRST - timedelta(days=1))  # so that readers have something to lose
+        twin = held.enter_context(copied(world, made.place / "twin", lake=True))
+        nothing = Undisturbed(digest="", checks=frozenset())
+        stage = Stage(tonight=FIRST, retail=world.retail, cluster=made.cluster, before={}, undisturbed=nothing)
+        return soaked(stage, world, twin, made.place / "soak", random.Random(seed), asked.nights, seed)
 
 
 def soaked(stage: Stage, world: World, twin: World, place: Path, dice: random.Random, nights: int, seed: int) -> int:
@@ -210,7 +216,3 @@ def _reproduced(world: World, found: truths.Found) -> tuple[int, int]:
         same += again.identical
         found.holds(again.identical, f"run {run.run_id} of {run.origin} is not reproduced")
     return same, len(shown)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
