@@ -54,6 +54,11 @@ class Fault(Strict):
         return self
 
 
+def in_words(run: str, tries: int | None) -> str:
+    """A run's state and how often its task was tried."""
+    return run if tries is None else f"{run}, {tries} {'try' if tries == 1 else 'tries'}"
+
+
 def load(path: Path = FILE) -> tuple[Fault, ...]:
     """All faults, in the order of the file: section -> rows."""
     sections = yaml.safe_load(path.read_text())

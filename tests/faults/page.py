@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults.catalogue import Fault, load
+from faults.catalogue import Fault, in_words, load
 
 HEAD = """# Faults
 
@@ -46,13 +46,12 @@ def page() -> str:
 
 def _row(fault: Fault) -> str:
     expected = fault.expect
-    tries = "" if expected.tries is None else f", {expected.tries} tries" if expected.tries > 1 else ", 1 try"
     told = ", ".join(f"`{name}`" for name in expected.told)
     mended = expected.mended + (", other rows" if expected.rows == "other" else "")
     cells = (
         f"`{fault.id}`: {fault.what}",
         f"`{fault.task}`",
-        expected.run + tries,
+        in_words(expected.run, expected.tries),
         told,
         expected.readers,
         mended,

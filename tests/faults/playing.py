@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from faults import truths
-from faults.catalogue import Fault
+from faults.catalogue import Fault, in_words
 from faults.conditions import CONDITIONS
 from faults.nights import Course, Scheduler, Trap
 from faults.reader import Reader
@@ -33,8 +33,8 @@ class Observed:
     readers: str
 
     def __str__(self) -> str:
-        tried = "" if self.tries is None else f", {self.tries} tries" if self.tries > 1 else ", 1 try"
-        return f"{self.run}{tried}{', ' + ' '.join(self.told) if self.told else ''}, readers {self.readers}"
+        told = f", {' '.join(self.told)}" if self.told else ""
+        return f"{in_words(self.run, self.tries)}{told}, readers {self.readers}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from conftest import enterable_folder
 from demo import retail_source
-from faults.catalogue import Fault, load
+from faults.catalogue import Fault, in_words, load
 from faults.nights import forge
 from faults.playing import Observed, Outcome, play
 from faults.stage import Stage, meters_stage, retail_stage
@@ -107,11 +107,10 @@ def row(outcome: Outcome) -> str:
     """A line of the table, and below it what is not as expected."""
     expected = outcome.fault.expect
     told = f", {' '.join(expected.told)}" if expected.told else ""
-    tries = "" if expected.tries is None else f", {expected.tries} tries" if expected.tries > 1 else ", 1 try"
     recovery = "never" if outcome.recovery is None else f"{outcome.recovery:.1f} s"
     text = line(
         outcome.fault.id,
-        f"{expected.run}{tries}{told}, readers {expected.readers}; {expected.mended}",
+        f"{in_words(expected.run, expected.tries)}{told}, readers {expected.readers}; {expected.mended}",
         str(outcome.observed),
         f"{outcome.verdict:.1f} s",
         recovery,
