@@ -57,7 +57,10 @@ def make_roles_and_database(server: postgres.Server) -> Iterator[tuple[str, str]
         for role in (owner, reader):
             cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
         cursor.execute(f"CREATE DATABASE {name} OWNER {owner}")
-        yield server.url(name, owner, password), server.url(name, reader, password)
+    yield server.url(name, owner, password), server.url(name, reader, password)
+    with closing(connect(server.url())) as connection:  # another one: the server may have been restarted
+        connection.autocommit = True
+        cursor = connection.cursor()
         cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
         cursor.execute(f"DROP ROLE {owner}, {reader}")
 

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
                 continue
             outcomes.append(played(fault, getattr(made, fault.place), made.place / fault.id))
             print(row(outcomes[-1]), flush=True)
-    print(*closing(outcomes), sep="\n")
+        print(*closing(outcomes), sep="\n", flush=True)
     return 0 if all(o.as_expected for o in outcomes) else 1
 
 
