@@ -11,10 +11,10 @@ export PYTHONPATH := $(CURDIR)/include
 # Any `airflow` command would else make ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/.run/airflow
 
-.PHONY: help demo down demo-reset backtest bench status psql test test-faults soak lint format docs sbom audit lock env image install install-dev new-pipeline
+.PHONY: help demo down demo-reset backtest bench backfill-equals-live status psql test test-faults soak lint format docs sbom audit lock env image install install-dev new-pipeline
 
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: install ## From nothing to seven published nights of real data; again: resume
 	@$(PY) -m nightcast.demo up
@@ -50,6 +50,9 @@ test-faults: install-dev ## Break nights in every way of tests/faults/catalogue.
 
 soak: install-dev ## Sixty nights with faults at random moments, then every promise (again: make soak ARGS="--seed 7")
 	@PYTHONPATH=$(CURDIR)/include:$(CURDIR)/tests $(PY) -m faults soak $(ARGS)
+
+backfill-equals-live: install-dev ## Run 30 nights live and as a backfill into a second database; compare every digest
+	@PYTHONPATH=$(CURDIR)/include:$(CURDIR)/tests $(PY) -m steps.backfill_equals_live $(ARGS)
 
 lint: install-dev ## Check format, rules, types, SQL, and the pipelines' folders
 	@$(PY) -m ruff format --check .

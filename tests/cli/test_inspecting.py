@@ -36,6 +36,7 @@ def test_show_of_a_stopped_night_says_first_what_broke_and_what_readers_see(doub
     text = "\n".join(rest)
     assert re.search(r"^fail +duplicates +2010-12-06 ", text, re.MULTILINE)
     assert re.search(r"^validate +0 +1 +stopped ", text, re.MULTILINE)
+    assert re.search(r"^runbooks: docs/runbooks/checks/duplicates\.md", text, re.MULTILINE)
     assert len(rest) < 40  # one screen
 
 

@@ -55,6 +55,13 @@ def test_a_day_that_came_or_went() -> None:
     assert changed_days(other(DAYS[2], state=DayState.MISSING), THEN) == {DAYS[2]: "accepted since"}
 
 
+def test_a_calendar_that_reaches_further_is_another_one_and_a_longer_history_is_not() -> None:
+    longer = replace(THEN, calendar=(*THEN.calendar, CalendarDay(day=date(2011, 10, 31), open=True, columns={})))
+    assert changes(INPUTS, replace(INPUTS, manifest=longer)).words == "calendar of 2011-10-31"
+    shorter = replace(THEN, days=THEN.days[1:], calendar=THEN.calendar[1:])
+    assert changes(replace(INPUTS, manifest=shorter), INPUTS).words == "data of 2011-10-20 imported since"
+
+
 def test_all_causes_stand_in_one_line_and_long_lists_are_counted() -> None:
     days = tuple(replace(d, panel="other") if d.day < DAYS[8] else d for d in THEN.days)
     shut = tuple(replace(c, open=False) if c.day == DAYS[9] else c for c in THEN.calendar)
@@ -67,3 +74,5 @@ def test_all_causes_stand_in_one_line_and_long_lists_are_counted() -> None:
         "data of 2011-10-20, 2011-10-21, 2011-10-22, 2011-10-23, 2011-10-24 and 3 more days restated; "
         "calendar of 2011-10-29; model v3 in the place of v1; calendar.sql, pipeline.yaml edited"
     )
+    assert changes(INPUTS, now).data
+    assert not changes(INPUTS, replace(INPUTS, model_version=2)).data

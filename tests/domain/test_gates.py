@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightcast.domain import gates
+from nightcast.domain import gates, past_days
 from nightcast.domain.pipeline import Audit, Duplicates, QuarantineLimits
 from nightcast.domain.verdict import CheckResult, CheckState, judge
 
@@ -82,7 +82,7 @@ def test_counts_below_zero_do_not_add_up() -> None:
 @pytest.mark.parametrize(("missing", "most", "state"), [(0, 0, "pass"), (1, 1, "pass"), (2, 1, "fail"), (1, 0, "fail")])
 def test_few_days_may_be_missing(missing: int, most: int, state: str) -> None:
     days = [date(2011, 10, 1) + timedelta(days=n) for n in range(missing)]
-    found = gates.missing_days(days, most)
+    found = past_days.missing_days(days, most)
     assert (found.check_id, found.state) == ("days.missing", state)
     assert [s["day"] for s in found.sample] == [d.isoformat() for d in days]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.pages import ROOT, Terminal
 from e2e.installation import INFERENCE, RETRAINING, Installation, Progress, bring_up, until
 from nightcast.local import environment, supervise
 
@@ -80,3 +82,27 @@ def nights(machine: Installation, first_model: str) -> dict[str, str]:
     made: dict[str, str] = until(over, "every night that is due has ended", 400)
     machine.progress(f"the schedule has run {', '.join(made)}")
     return made
+
+
+@pytest.fixture(scope="package")
+def checkout(machine: Installation) -> Path:
+    """The machine's copy of the code with what a checkout has beside it, and an environment that is up to date."""
+    folder = Path(machine.extra["NIGHTCAST_PIPELINES"]).parents[1].resolve()
+    for part in ("bin", "scripts"):
+        shutil.copytree(ROOT / part, folder / part)
+    for file in ("Makefile", "requirements.txt"):
+        shutil.copy(ROOT / file, folder)
+    python = folder / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (folder / ".venv/pyvenv.cfg").write_text(f"command = python3 -m venv {folder / '.venv'}\n")
+    (folder / ".venv/.ready-1").touch()
+    return folder
+
+
+@pytest.fixture
+def terminal(machine: Installation, checkout: Path) -> Iterator[Terminal]:
+    kept = environment.inherited(os.environ) | {"NIGHTCAST_STATE": str(machine.local.folder), "TERM": "dumb"}
+    with Terminal(checkout, kept) as opened:
+        yield opened

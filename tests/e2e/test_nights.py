@@ -203,7 +203,10 @@ def test_the_analyst_reads_schema_forecast(machine: Installation, nights: dict[s
     )
     names = [view["name"] for view in views]
     ending = ("", "_accuracy", "_accuracy_history", "_history", "_vs_actual")
-    assert names == sorted([*(f"forecast.{PIPELINE}{e}" for e in ending), "forecast.changes", "forecast.freshness"])
+    shared = {"changes", "freshness", "unpublished"}
+    assert names == sorted(f"forecast.{name}" for name in {f"{PIPELINE}{e}" for e in ending} | shared)
+    names.remove("forecast.unpublished")
+    assert machine.read("SELECT * FROM forecast.unpublished", "analyst") == []  # readers have every night
     for name in [*names, f"forecast.{PIPELINE}_as_of(now())"]:
         (counted,) = machine.read(f"SELECT count(*) AS rows FROM {name}", "analyst")
         assert counted["rows"] > 0, name

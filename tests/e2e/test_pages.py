@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import sys
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from docs.pages import ROOT, Block, Terminal, blocks, follow
+from docs.pages import Block, Terminal, blocks, follow
 from e2e.installation import Installation, until
 from nightcast.demo import replay
 from nightcast.local import environment, supervise
@@ -22,30 +18,6 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 NEW = "store_visits"
 INFERENCE, RETRAINING = f"{NEW}_inference", f"{NEW}_retraining"
-
-
-@pytest.fixture
-def checkout(machine: Installation) -> Path:
-    """The machine's copy of the code with what a checkout has beside it, and an environment that is up to date."""
-    folder = Path(machine.extra["NIGHTCAST_PIPELINES"]).parents[1].resolve()
-    for part in ("bin", "scripts"):
-        shutil.copytree(ROOT / part, folder / part)
-    for file in ("Makefile", "requirements.txt"):
-        shutil.copy(ROOT / file, folder)
-    python = folder / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    (folder / ".venv/pyvenv.cfg").write_text(f"command = python3 -m venv {folder / '.venv'}\n")
-    (folder / ".venv/.ready-1").touch()
-    return folder
-
-
-@pytest.fixture
-def terminal(machine: Installation, checkout: Path) -> Iterator[Terminal]:
-    kept = environment.inherited(os.environ) | {"NIGHTCAST_STATE": str(machine.local.folder), "TERM": "dumb"}
-    with Terminal(checkout, kept) as opened:
-        yield opened
 
 
 def test_a_reader_who_follows_add_a_pipeline_has_a_published_night_and_its_dags(

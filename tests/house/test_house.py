@@ -123,7 +123,7 @@ def test_runbooks_say_what_to_look_at_and_what_to_do() -> None:
 
 def test_runbooks_name_commands_that_exist() -> None:
     typed, made = cli_commands(), set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for page in (ROOT / "docs/runbooks").glob("*.md"):
+    for page in (ROOT / "docs/runbooks").rglob("*.md"):
         text = page.read_text()
         for command in re.findall(r"bin/nightcast ([a-z-]+(?: [a-z]+)?)", text):
             assert command in typed or command.split()[0] in typed, f"{page.name}: bin/nightcast {command}"

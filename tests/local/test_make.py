@@ -85,6 +85,14 @@ def test_the_command_line_works_from_any_folder_and_through_links(repository: Pa
     assert not (tmp_path / "none").exists()
 
 
+def test_airflows_command_line_needs_a_machine_and_makes_none(repository: Path, tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path), "NIGHTCAST_STATE": str(tmp_path / "none")}
+    done = run(repository / "bin/airflow", "version", cwd=tmp_path, **home)
+    assert done.returncode == 1
+    assert "make demo" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_path_with_a_space_is_refused_in_words(repository: Path, tmp_path: Path) -> None:
     shutil.copytree(repository / "scripts", tmp_path / "with space" / "scripts")
     done = run("bash", "scripts/bootstrap.sh", ".venv", "x", cwd=tmp_path / "with space")

@@ -19,6 +19,7 @@ from nightcast.errors import (
     NightcastError,
     NightRefused,
     NoLiveModel,
+    SourceMismatch,
     SourceNotFresh,
     SpecError,
     TablesDoNotFit,
@@ -51,6 +52,21 @@ def test_a_day_that_is_not_over_is_refused(published: World) -> None:
 
 def test_a_day_that_is_over_in_the_pipelines_zone_is_taken(served: World) -> None:
     assert open_run.run(asked(NEXT), served.rooms, lambda: datetime(2011, 10, 27, 23, 30, tzinfo=UTC))["run_id"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("sold_at >= :window_start", "sold_at >= :window_start::date - interval '6 hours'"),
+     ("sold_at < :window_end", "sold_at < :window_end::date + interval '6 hours'")],
+)  # fmt: skip
+def test_an_extract_that_reaches_beyond_its_window_takes_nothing_in(served: World, old: str, new: str) -> None:
+    """A quarter of a day would pass for its restatement."""
+    before = served.fingerprint()["intake"]
+    served.edit("extract.sql", old, new)
+    with pytest.raises(SourceMismatch, match=r"days outside 2011-10-24 to 2011-10-27, the first of them 2011-10-2[38]"):
+        served.night(NEXT, **scheduled(NEXT))
+    assert served.last_run().state is RunState.FAILED
+    assert served.fingerprint()["intake"] == before
 
 
 def test_without_a_live_model_the_command_that_makes_one_is_told(early: World, copy: Any) -> None:

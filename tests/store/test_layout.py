@@ -152,7 +152,7 @@ def test_quantile_comments_say_that_they_do_not_add_up(memory):
 
 
 @pytest.mark.parametrize(
-    "name", ["Demand", "1st", "freshness", "changes", "a_history", "a_v2", "a_2011_10", "x" * 41, 'a"b']
+    "name", ["Demand", "1st", "freshness", "changes", "unpublished", "a_history", "a_v2", "a_2011_10", "x" * 41, 'a"b']
 )
 def test_names_that_cannot_name_tables_are_refused(pipeline, name):
     with pytest.raises(TablesDoNotFit, match="cannot name tables"):

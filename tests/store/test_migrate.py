@@ -122,7 +122,7 @@ def test_states_of_the_schema_are_those_of_the_code(memory):
 def test_the_analyst_reads_forecast_and_nothing_else(memory):
     memory.live_model()
     with memory.reading() as tx:
-        for view in (*(f"demand{view}" for view in tables.VIEWS), "freshness", "changes"):
+        for view in (*(f"demand{view}" for view in tables.VIEWS), "freshness", "changes", "unpublished"):
             rows(tx, f"SELECT * FROM forecast.{view}")
         rows(tx, "SELECT * FROM forecast.demand_as_of(now())")
         visible = """

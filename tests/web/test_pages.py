@@ -124,7 +124,14 @@ def test_there_is_nothing_but_the_pages(client: TestClient) -> None:
 
 def test_the_board_shows_freshness_and_the_last_nights(client: TestClient, published: int) -> None:
     text = client.get("/").text
-    for part in ("demand", "Units per sku and day", "2011-10-31", "published", f'href="runs/{published}"'):
+    for part in (
+        "Due, and not published",
+        "demand",
+        "Units per sku and day",
+        "2011-10-31",
+        "published",
+        f'href="runs/{published}"',
+    ):
         assert part in text
     assert "late by" in text, "the last night is years ago"
 
@@ -185,6 +192,7 @@ def test_a_stopped_run_says_first_what_broke(client: TestClient, stopped: int) -
     text = client.get(f"/runs/{stopped}").text
     assert "Readers do not see this run." in text
     assert text.index("rows.bad") < text.index("rows.fine")
+    assert "Runbooks: <code>docs/runbooks/checks/rows.md</code>" in text
     assert "ValueError" in text
 
 

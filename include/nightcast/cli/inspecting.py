@@ -9,10 +9,10 @@ from nightcast.cli.text import cell, short, shortened, table
 from nightcast.domain.accuracy import ALL
 from nightcast.domain.decision import DecisionKind
 from nightcast.domain.night import RunKind, RunState
-from nightcast.domain.verdict import CheckState
+from nightcast.domain.verdict import CheckState, check_runbook
 from nightcast.errors import NotFound
 from nightcast.settings import Settings
-from nightcast.store import accuracy, connect, fence, intake, layout, publication, removals, scores
+from nightcast.store import accuracy, connect, fence, intake, layout, overview, publication, removals, scores
 from nightcast.store import checks as check_store
 from nightcast.store import decisions as ledger
 from nightcast.store import quarantine as held
@@ -20,12 +20,14 @@ from nightcast.store import runs as run_store
 
 DAYS = 20  # that are listed
 GOOD = frozenset({RunState.PUBLISHED, RunState.UNCHANGED, RunState.DONE, RunState.OPEN})
+NAMED = 15  # nights that readers do not have; more are counted
 
 
 def runs(settings: Settings, pipeline: str | None, limit: int, *, all_kinds: bool) -> None:
     """Print the newest runs."""
     with connect.transaction(settings.database_url) as tx:
         found = run_store.recent(tx, pipeline, None if all_kinds else RunKind.NIGHT, limit)
+        lacking = overview.unpublished(tx, pipeline)
     headers = ["run", "pipeline", "origin", "kind", "state", "pulled", "accepted", "quarantined", "duplicates"]
     rows = [
         [str(r.run_id), r.pipeline, r.origin, r.kind, r.state, r.pulled, r.accepted, r.quarantined, r.duplicates]
@@ -34,6 +36,22 @@ def runs(settings: Settings, pipeline: str | None, limit: int, *, all_kinds: boo
     for row, r in zip(rows, found, strict=True):
         row += [r.predictions, r.model_version and f"v{r.model_version}", r.ended_at]
     print(table([*headers, "predictions", "model", "ended (UTC)"], rows))
+    if lacking:
+        print(f"\n{_lacking(lacking)}")
+
+
+def _lacking(found: Sequence[overview.Unpublished]) -> str:
+    """The nights that readers do not have, the newest of them named."""
+    rows = [
+        [n.pipeline, n.origin, n.state or "never run", n.run and str(n.run), shortened(n.reason or "-", 100)]
+        for n in found[:NAMED]
+    ]
+    more = f"\n… and {len(found) - NAMED} more in forecast.unpublished" if len(found) > NAMED else ""
+    return (
+        f"due, and not published: {len(found)} nights\n"
+        + table(["pipeline", "origin", "state", "run", "because"], rows)
+        + more
+    )
 
 
 def show(settings: Settings, run_id: int) -> None:
@@ -181,7 +199,10 @@ def _checks(results: Sequence[check_store.StoredCheck]) -> str:
     told = [r for r in results if r.state is not CheckState.PASS]
     rows = [[r.state, r.check_id, r.scope, shortened(r.message, 150)] for r in told[:25]]
     more = f"\n… and {len(told) - 25} more" if len(told) > 25 else ""
-    body = table(["state", "check", "scope", "message"], rows) + more if told else ""
+    pages = dict.fromkeys(f"docs/runbooks/{check_runbook(r.check_id)}" for r in told)
+    body = (
+        table(["state", "check", "scope", "message"], rows) + more + f"\nrunbooks: {', '.join(pages)}" if told else ""
+    )
     return f"checks: {passed} of {len(results)} passed\n{body}".rstrip()
 
 

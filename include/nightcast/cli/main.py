@@ -85,7 +85,8 @@ def night(
     pipeline: Name,
     origin: Annotated[date, typer.Option(metavar="DATE", parser=day, help="The night, YYYY-MM-DD.")],
     mode: Annotated[
-        RunMode, typer.Option(help="known_then: as known that night; known_now: look anew.")
+        RunMode,
+        typer.Option(help="known_then: as known that night, a published one ends unchanged; known_now: look anew."),
     ] = RunMode.KNOWN_THEN,
 ) -> None:
     """Run and publish one night in this process, without Airflow."""
@@ -93,6 +94,26 @@ def night(
         from nightcast.cli import working
 
         working.night(from_environment(os.environ), pipeline, origin, mode, clock)
+
+
+@app.command()
+def restate(
+    pipeline: Name,
+    since: Annotated[date, typer.Option(metavar="DATE", parser=day, help="First night, YYYY-MM-DD.")],
+    until: Annotated[
+        date | None, typer.Option(metavar="DATE", parser=day, help="Last night (default: the newest published).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the nights and what is otherwise.")] = False,
+) -> None:
+    """Publish nights anew whose data are others by now: restated days, days that came late, the calendar.
+
+    Each gets a new revision as known now, with the cause; the earlier one stays queryable. Nights whose data are the
+    same are left alone, also where the model or the folder is another one since: `night --mode known_now` is for those.
+    """
+    with explained():
+        from nightcast.cli import restating
+
+        restating.restate(from_environment(os.environ), pipeline, since, until, clock, dry_run=dry_run)
 
 
 @app.command()

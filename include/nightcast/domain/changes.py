@@ -31,6 +31,11 @@ class Changes:
     files: tuple[str, ...]  # of the pipeline's folder
 
     @property
+    def data(self) -> bool:
+        """Whether the data are others: days or the calendar, whatever model and folder are."""
+        return bool(self.days or self.calendar)
+
+    @property
     def words(self) -> str:
         """The causes, those in the data first; "" where nothing differs."""
         kinds = dict.fromkeys(self.days.values())
@@ -46,12 +51,13 @@ class Changes:
 
 def changes(then: Inputs, now: Inputs) -> Changes:
     """What `now` has otherwise than `then`."""
-    before, after = ({c.day: c for c in side.manifest.calendar} for side in (then, now))
+    both_from = max(side.manifest.calendar[0].day for side in (then, now))  # earlier ones came with their days
+    before, after = ({c.day: c for c in side.manifest.calendar if c.day >= both_from} for side in (then, now))
     names = sorted(then.files.keys() | now.files.keys())
     models = (then.model_version, now.model_version)
     return Changes(
         days=changed_days(then.manifest, now.manifest),
-        calendar=tuple(d for d in sorted(before.keys() & after.keys()) if before[d] != after[d]),
+        calendar=tuple(d for d in sorted(before.keys() | after.keys()) if before.get(d) != after.get(d)),
         model=models if models[0] != models[1] else None,
         files=tuple(n for n in names if then.files.get(n) != now.files.get(n)),
     )

@@ -113,19 +113,6 @@ def reconcile_rows(pulled: int, accepted: int, quarantined: int, duplicated: int
     )
 
 
-def missing_days(missing: Collection[date], most: int) -> CheckResult:
-    """Open days without accepted rows among the last ones before the origin: at most `most`."""
-    days = ", ".join(d.isoformat() for d in sorted(missing)[:_SAMPLE])
-    return CheckResult(
-        check_id="days.missing",
-        state=_stop(len(missing) <= most),
-        message=f"found {len(missing)} missing open days lately{f' ({days})' if days else ''}; expected at most {most}",
-        observed=str(len(missing)),
-        limit=f"at most {most}",
-        sample=[{"day": d.isoformat()} for d in sorted(missing)[:_SAMPLE]],
-    )
-
-
 def audit(
     numbers: Mapping[str, Any], complete: Mapping[str, Any], *, keys: int, days: int, shards: int
 ) -> list[CheckResult]:

@@ -75,3 +75,9 @@ def judge(results: Sequence[CheckResult], declared: Sequence[str]) -> Verdict:
         f"{c}: has more than one result for scope {s!r}" for c, s in sorted({x for x in seen if seen.count(x) > 1})
     ]
     return Verdict(passed=not reasons, reasons=tuple(reasons))
+
+
+def check_runbook(check_id: str) -> str:
+    """File below docs/runbooks/ of the page that explains a check: of its kind, or of all rules of a team's own."""
+    kind, dot, _ = check_id.partition(".")
+    return f"checks/{kind if dot or check_id == 'duplicates' else 'expectations'}.md"

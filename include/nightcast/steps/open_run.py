@@ -14,8 +14,8 @@ from nightcast.errors import NightRefused, NoLiveModel
 from nightcast.steps import failure
 from nightcast.steps.pseudonyms import key_pin
 from nightcast.steps.rooms import Clock, Rooms
-from nightcast.steps.running import code_pins, night_result, published_run
-from nightcast.store import layout, runs
+from nightcast.steps.running import code_pins, known_at, night_result, published_run
+from nightcast.store import intake, layout, runs
 from nightcast.store import models as registry
 from nightcast.store.connect import Connection
 
@@ -49,7 +49,10 @@ def run(request: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any
         if opened.state is not RunState.OPEN:
             opened = runs.resume(tx, opened.run_id)
         elif request.get("scheduled") and _too_old(origin, folder, clock):
-            reason = f"older than catch_up_days ({folder.pipeline.schedule.catch_up_days}) when it started"
+            reason = (
+                f"older than catch_up_days ({folder.pipeline.schedule.catch_up_days}) when it started. To make it all "
+                f"the same: nightcast night {folder.pipeline.name} --origin {origin}, or trigger it by hand"
+            )
             return _over(runs.finish(tx, opened.run_id, RunState.TOO_OLD, reason), folder)
     with failure.recording({"run_id": opened.run_id}, "open_run", rooms, clock), rooms.transaction() as tx:
         opened = _pinned(tx, opened, folder, spec_digest, rooms)
@@ -79,10 +82,17 @@ def _pinned(tx: Connection, opened: runs.Run, folder: PipelineFolder, spec_diges
         model_version=model.version,
         manifest_digest=None,
         look_ahead=model.trained_through > opened.origin,
-        window_start=opened.origin - timedelta(days=folder.pipeline.source.late_arrival),
+        window_start=_window_start(tx, opened, folder),
         window_end=opened.origin,
         **code_pins(rooms, key_pin(tx, folder, rooms)),
     )
+
+
+def _window_start(tx: Connection, opened: runs.Run, folder: PipelineFolder) -> date:
+    """The first day that may still change; or an earlier one, where nights were not run and nobody took it in."""
+    start = opened.origin - timedelta(days=folder.pipeline.source.late_arrival)
+    known = intake.last_day(tx, opened.pipeline, opened.origin, known_at=known_at(opened))
+    return min(start, known + timedelta(days=1)) if known else start
 
 
 def _origin(request: Mapping[str, Any]) -> date:

@@ -127,7 +127,7 @@ def pin_family(tx: Connection, trial: Attempt, family: str) -> None:
 
 def inputs_differ(then: runs.Run, now: runs.Run, rooms: Rooms) -> str:
     """How the inputs of a run differ from those of an earlier one of its night, in words."""
-    found = changes(_inputs(then, rooms), _inputs(now, rooms)).words
+    found = changes(inputs_of(then, rooms), inputs_of(now, rooms)).words
     if not found:  # of a rewritten snapshot nothing differs
         with rooms.transaction() as tx:
             found = "; ".join(removal.said for removal in removals.of_run(tx, then.run_id))
@@ -135,7 +135,8 @@ def inputs_differ(then: runs.Run, now: runs.Run, rooms: Rooms) -> str:
     return found or f"the same inputs gave other rows; not as then: {', '.join(ran_on) or 'nothing that is recorded'}"
 
 
-def _inputs(run: runs.Run, rooms: Rooms) -> Inputs:
+def inputs_of(run: runs.Run, rooms: Rooms) -> Inputs:
+    """What a run that was published was made from."""
     return Inputs(
         manifest=load_manifest(rooms.lake, str(run.manifest_digest)),
         model_version=run.model_version or 0,

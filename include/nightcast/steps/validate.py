@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from nightcast import checks
-from nightcast.domain import gates
+from nightcast.domain import gates, past_days
 from nightcast.domain.decision import Waivers, waived
 from nightcast.domain.feature_matrix import CALENDAR_AHEAD
 from nightcast.domain.manifest import CalendarDay, Manifest, content_digest, digest_json, manifest_json
@@ -156,10 +156,12 @@ def _snapshot(tx: Connection, trial: Attempt, judged: Judged, calendar: tuple[Ca
 
 
 def _with_gaps(tx: Connection, trial: Attempt, judged: Judged, manifest: Manifest) -> Judged:
-    """Add the check of missing days, store all results, and come to the final verdict."""
+    """Add the checks of missing and of restated days, store all results, and come to the final verdict."""
     most = trial.folder.pipeline.forecast.max_missing_days
-    gap = waived(gates.missing_days(missing_lately(manifest), most), judged.waivers)
-    results = [*judged.results, gap]
+    gap = waived(past_days.missing_days(missing_lately(manifest), most), judged.waivers)
+    taken = (*intake.of_run(tx, trial.run.run_id), *judged.taken)  # by this run, in any attempt
+    restated = past_days.restated_days({t.event_day for t in taken if t.restated}, trial.run.pipeline)
+    results = [*judged.results, gap, restated]
     judged_now = {r.scope for r in results}  # what an earlier attempt of this run said of other days stands
     check_store.replace(tx, trial.run.run_id, "validate", results, judged_now)
     reasons = (*judged.verdict.reasons, *judge([gap], []).reasons)

@@ -97,6 +97,13 @@ def newest(
     return {each.event_day: each for each in found}
 
 
+def last_day(tx: Connection, pipeline: str, last: date, *, known_at: date | None = None) -> date | None:
+    """The newest event day up to `last` that any run took in, whatever became of it; `known_at` as in `newest`."""
+    found = the_row(tx, _SQL["last_day"], {"pipeline": pipeline, "last": last, "origin": known_at})
+    day: date | None = found["last_day"]
+    return day
+
+
 def trailing(
     tx: Connection, pipeline: str, day: date, *, count: int, known_at: date | None = None, since: date | None = None
 ) -> list[Revision]:

@@ -13,7 +13,7 @@ from nightcast.store import roles
 from nightcast.store.connect import connect, transaction
 from nightcast.store.queries import execute, load, lock, row
 
-HEAD = "v0006_removals"
+HEAD = "v0007_unpublished"
 _SQL = load("migrate")
 
 

@@ -48,9 +48,27 @@ class NightRow:
     shown: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unpublished:
+    """One row of forecast.unpublished; the comments of its columns say what each means."""
+
+    pipeline: str
+    origin: date
+    due: datetime
+    state: RunState | None
+    reason: str | None
+    run: int | None
+
+
 def freshness(tx: Connection) -> list[Freshness]:
     """Every pipeline, by name."""
     return [Freshness(**found) for found in rows(tx, _SQL["freshness"])]
+
+
+def unpublished(tx: Connection, pipeline: str | None = None) -> list[Unpublished]:
+    """The nights that are due and that readers do not have, newest first within a pipeline."""
+    found = rows(tx, _SQL["unpublished"], {"pipeline": pipeline})
+    return [Unpublished(**each | {"state": each["state"] and RunState(each["state"])}) for each in found]
 
 
 def nights(tx: Connection, limit: int = 50) -> list[NightRow]:

@@ -14,7 +14,7 @@ from nightcast.errors import TablesDoNotFit
 
 VIEWS = ("", "_history", "_vs_actual", "_accuracy", "_accuracy_history")  # each before those that it reads; and _as_of
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_TAKEN_NAMES = ("changes", "freshness")
+_TAKEN_NAMES = ("changes", "freshness", "unpublished")
 _TAKEN_ENDINGS = re.compile(r".*(_history|_as_of|_vs_actual|_accuracy|_v\d+|_\d{4}_\d{2})")
 _POSTGRES = {ColumnType.STRING: "text", ColumnType.INTEGER: "bigint"}
 _ARROW = {"text": pa.string(), "bigint": pa.int64()}

@@ -32,7 +32,7 @@ def make_app(guards: Sequence[Any], database_url: Callable[[], str], nights: int
     @app.get("/", response_class=HTMLResponse)
     def board() -> HTMLResponse:
         with _snapshot(database_url()) as tx:
-            return _page(pages.board(overview.freshness(tx), overview.nights(tx, nights)))
+            return _page(pages.board(overview.freshness(tx), overview.unpublished(tx), overview.nights(tx, nights)))
 
     @app.get("/runs/{run_id}", response_class=HTMLResponse)
     def run(run_id: int) -> HTMLResponse:

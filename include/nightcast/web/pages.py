@@ -6,12 +6,13 @@ from html import escape
 from typing import Any
 
 from nightcast.domain.night import RunState
+from nightcast.domain.verdict import CheckState, check_runbook
 from nightcast.errors import NightcastError
 from nightcast.store.accuracy import Summary
 from nightcast.store.checks import StoredCheck
 from nightcast.store.decisions import Decision
 from nightcast.store.fence import StepAttempt
-from nightcast.store.overview import Freshness, NightRow
+from nightcast.store.overview import Freshness, NightRow, Unpublished
 from nightcast.store.publication import Publication
 from nightcast.store.runs import Run
 from nightcast.store.scores import DriftScore, most_unusual, without_value
@@ -30,6 +31,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; } code { overflow-
 """.strip()
 
 DRIFT_ROWS = 20
+LACKING_ROWS = 50
 SHORT = 32  # characters that are not broken into lines
 
 TONES = {
@@ -39,12 +41,12 @@ TONES = {
 }
 
 
-def board(freshness: Sequence[Freshness], nights: Sequence[NightRow]) -> str:
-    """The first page: how fresh each pipeline is, and its last nights."""
+def board(freshness: Sequence[Freshness], lacking: Sequence[Unpublished], nights: Sequence[NightRow]) -> str:
+    """The first page: how fresh each pipeline is, which nights readers do not have, and its last nights."""
     fresh = [(f.pipeline, f.title, f.owner, f.last_published_origin, f.expected_origin, _late(f)) for f in freshness]
     last = [
         (
-            _Html(f'<a href="runs/{n.run_id}">{n.run_id}</a>'),
+            _run_link(n.run_id),
             n.pipeline,
             n.origin,
             _state(n.state),
@@ -59,7 +61,23 @@ def board(freshness: Sequence[Freshness], nights: Sequence[NightRow]) -> str:
     about = ["Pipeline", "What", "Owner", "Readers see", "Expected", "State"]
     heads = ["Run", "Pipeline", "Origin", "State", "Revision", "Model", "Pulled", "Accepted", "Quarantined"]
     heads += ["Duplicates", "Predictions", "Took", "Reason"]
-    return _document("Nightcast", "<h2>Pipelines</h2>" + _table(about, fresh) + "<h2>Nights</h2>" + _table(heads, last))
+    body = "<h2>Pipelines</h2>" + _table(about, fresh) + _lacking(lacking) + "<h2>Nights</h2>" + _table(heads, last)
+    return _document("Nightcast", body)
+
+
+def _lacking(found: Sequence[Unpublished]) -> str:
+    """Nights that are due and that readers do not have; none is passed over in silence."""
+    rows = [
+        (n.pipeline, n.origin, _state(n.state or "never run"), n.run and _run_link(n.run), n.due, n.reason)
+        for n in found[:LACKING_ROWS]
+    ]
+    more = f"<p>The newest {LACKING_ROWS} of {len(found):,}.</p>" if len(found) > LACKING_ROWS else ""
+    heads = ["Pipeline", "Origin", "State", "Run", "Was due", "Reason"]
+    return "<h2>Due, and not published</h2>" + _table(heads, rows) + more
+
+
+def _run_link(run_id: int) -> str:
+    return _Html(f'<a href="runs/{run_id}">{run_id}</a>')
 
 
 def run(
@@ -89,6 +107,7 @@ def run(
         + _revisions(night)
         + _decisions(decided)
         + "<h2>Checks</h2>"
+        + _runbooks(checks)
         + _table(["State", "Check", "Step", "Scope", "What was found", "Observed", "Limit", "Bad rows", "Rows"], judged)
         + _drift(drift)
         + "<h2>Accuracy</h2>"
@@ -97,6 +116,13 @@ def run(
         + _table(["Step", "Shard", "Attempt", "State", "Started", "Seconds", "CPU s", "Counts", "Error"], steps)
     )
     return _document(f"{run.pipeline} {run.origin}, run {run.run_id}", body)
+
+
+def _runbooks(checks: Sequence[StoredCheck]) -> str:
+    """The pages that explain what did not pass."""
+    told = dict.fromkeys(check_runbook(c.check_id) for c in checks if c.state is not CheckState.PASS)
+    named = ", ".join(f"<code>docs/runbooks/{escape(page)}</code>" for page in told)
+    return f"<p>Runbooks: {named}</p>" if told else ""
 
 
 def _revisions(night: Sequence[Publication]) -> str:

@@ -48,6 +48,14 @@ WHERE
     AND (i.pipeline, i.event_day, i.revision) NOT IN (SELECT * FROM internal.undone_intake)
 ORDER BY i.event_day ASC, i.revision DESC
 
+-- name: last_day
+SELECT max(i.event_day) AS last_day
+FROM internal.intake AS i
+INNER JOIN internal.run AS r ON i.run_id = r.run_id
+WHERE
+    i.pipeline = %(pipeline)s AND i.event_day <= %(last)s
+    AND (%(origin)s::date IS NULL OR r.origin <= %(origin)s)
+
 -- name: trailing
 SELECT * FROM (
     SELECT DISTINCT ON (i.event_day) i.*

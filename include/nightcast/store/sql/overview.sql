@@ -10,6 +10,18 @@ SELECT
 FROM forecast.freshness
 ORDER BY pipeline
 
+-- name: unpublished
+SELECT
+    pipeline,
+    origin,
+    due,
+    state,
+    reason,
+    run
+FROM forecast.unpublished
+WHERE %(pipeline)s::text IS NULL OR pipeline = %(pipeline)s
+ORDER BY pipeline, origin DESC
+
 -- name: nights
 SELECT
     r.run_id,
