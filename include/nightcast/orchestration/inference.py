@@ -46,7 +46,8 @@ def inference_dag(folder: PipelineFolder, settings: Settings, *, register: bool 
     `register` tells Airflow's parser about it; without, it is built for its mistakes only.
     """
     pipeline = folder.pipeline
-    recorder = FailureRecorder(opened_by="open_run", request=lambda context: night_request(pipeline.name, context))
+    name, zone = pipeline.name, pipeline.schedule.timezone
+    recorder = FailureRecorder(opened_by="open_run", request=lambda context: night_request(name, zone, context))
     with DAG(
         dag_id=f"{pipeline.name}_inference",
         description=pipeline.title,
@@ -75,16 +76,29 @@ def published_asset(pipeline: str) -> Asset:
     return Asset(name=f"forecast.{pipeline}", uri=f"nightcast://forecast/{pipeline}", group="nightcast")
 
 
-def night_request(pipeline: str, context: Context) -> dict[str, Any]:
+def night_request(pipeline: str, timezone: str, context: Context) -> dict[str, Any]:
     """What `open_run` is asked for."""
     mode = context["params"]["mode"]
     return {
         "pipeline": pipeline,
-        "partition_key": context.get("partition_key"),
+        "partition_key": _origin(timezone, context),
         "scheduler_run_id": context["run_id"],
         "mode": None if mode == "known_then" else mode,
         "scheduled": context["dag_run"].run_type == "scheduled",
     }
+
+
+def _origin(timezone: str, context: Context) -> str | None:
+    """The origin. Whoever asks by hand or for a backfill names it as partition key; the schedule means the day before.
+
+    Its key is not always that day: Airflow takes the day of the firing before, which is the same day where a clock
+    change moves a firing, and days earlier where the schedule is not daily.
+    """
+    run = context["dag_run"]
+    if run.run_type != "scheduled":
+        key: str | None = context.get("partition_key")
+        return key
+    return str(run.run_after.astimezone(ZoneInfo(timezone)).date() - timedelta(days=1))
 
 
 def _start_date(pipeline: Pipeline, settings: Settings) -> datetime:
@@ -130,7 +144,7 @@ def _tasks(pipeline: Pipeline, settings: Settings) -> None:
         return decorated(step, run_step)(step)
 
     poke = {"poke_interval": POKE_EVERY.total_seconds(), "timeout": LONGEST_WAIT.total_seconds()}
-    opened = decorated("open_run", open_run)(pipeline.name)
+    opened = decorated("open_run", open_run)(pipeline.name, pipeline.schedule.timezone)
     waited = decorated("wait_for_source", source_is_ready, task.sensor, mode="reschedule", **poke)()
     predict = decorated("predict", predict_shard, map_index_template="shard {{ shard }}")
     scored = predict.partial(shards=pipeline.shards).expand(shard=list(range(pipeline.shards)))
@@ -140,9 +154,9 @@ def _tasks(pipeline: Pipeline, settings: Settings) -> None:
         published >> plain(step).as_teardown(on_failure_fail_dagrun=False)
 
 
-def open_run(pipeline: str) -> Any:
+def open_run(pipeline: str, timezone: str) -> Any:
     """Body of the first task: its result is what all others work on."""
-    return call_step("open_run", night_request(pipeline, get_current_context()))
+    return call_step("open_run", night_request(pipeline, timezone, get_current_context()))
 
 
 def source_is_ready() -> bool:

@@ -109,6 +109,8 @@ def misfit_of(name: str, columns: Mapping[str, Column], found: str, sender: Send
         ColumnType.STRING: "string in UTF-8 without NUL characters",
         ColumnType.TIMESTAMP: "timestamp without time zone, at most microseconds",
     }.get(column.type, column.type.value)
+    if column.type is ColumnType.TIMESTAMP and sender is SQL:
+        expected += f" (in Postgres `{name}::timestamp` is the wall time in schedule.timezone)"
     return SourceMismatch(f"column {name}: {found}; expected {expected}. {sender.repair}, or declare it otherwise")
 
 

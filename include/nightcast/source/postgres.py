@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg2
@@ -36,16 +37,24 @@ _SESSION = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """How long a statement may take, and the time zone that days begin in."""
+
+    timeout_seconds: int
+    timezone: str
+
+
 def read(
     address: sa.URL,
     found: list[Piece],
     values: Mapping[str, Any],
     columns: Mapping[str, Column],
     chunk_rows: int,
-    timeout_seconds: int,
+    session: Session,
 ) -> Iterator[pa.RecordBatch]:
     """See `source.read`."""
-    with _connection(address, timeout_seconds, columns) as connection:
+    with _connection(address, session, columns) as connection:
         inner = _rendered(found, values, connection)
         _check(connection, inner, columns)
         names = pg.SQL(", ").join(pg.Identifier(name) for name in columns)
@@ -54,15 +63,17 @@ def read(
         try:
             yield from _batches(stream, columns, max(chunk_rows * _BYTES_PER_ROW, _LARGEST_ROW))
         except RoundingNeeded as error:
-            raise misfit_of(error.column, columns, _too_precise(address, inner, error.column, columns)) from None
+            raise misfit_of(
+                error.column, columns, _too_precise(address, inner, error.column, columns, session)
+            ) from None
         finally:
             stream.close()
 
 
-def query(address: sa.URL, found: list[Piece], values: Mapping[str, Any], timeout_seconds: int) -> list[dict[str, Any]]:
+def query(address: sa.URL, found: list[Piece], values: Mapping[str, Any], session: Session) -> list[dict[str, Any]]:
     """See `source.query`."""
     with (
-        _connection(address, timeout_seconds, {}) as connection,
+        _connection(address, session, {}) as connection,
         connection.cursor(cursor_factory=RealDictCursor) as cursor,
     ):
         cursor.execute(_rendered(found, values, connection))
@@ -70,7 +81,7 @@ def query(address: sa.URL, found: list[Piece], values: Mapping[str, Any], timeou
 
 
 @contextlib.contextmanager
-def _connection(address: sa.URL, timeout_seconds: int, columns: Mapping[str, Column]) -> Iterator[Connection]:
+def _connection(address: sa.URL, session: Session, columns: Mapping[str, Column]) -> Iterator[Connection]:
     """A read-only transaction; the errors of its block become ours."""
     given = address.translate_connect_args(username="user", database="dbname") | dict(address.query)
     where = f"the source {address.host or 'localhost'}:{address.port or 5432}/{address.database}"
@@ -80,9 +91,9 @@ def _connection(address: sa.URL, timeout_seconds: int, columns: Mapping[str, Col
         connection.set_session(readonly=True, isolation_level="REPEATABLE READ")
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT set_config('statement_timeout', %s, true), set_config('datestyle', 'ISO', true), "
-                "set_config('extra_float_digits', '1', true)",
-                (f"{timeout_seconds}s",),
+                "SELECT set_config('statement_timeout', %s, true), set_config('timezone', %s, true), "
+                "set_config('datestyle', 'ISO', true), set_config('extra_float_digits', '1', true)",
+                (f"{session.timeout_seconds}s", session.timezone),
             )
         yield connection
     except psycopg2.Error as error:
@@ -107,10 +118,11 @@ def _check(connection: Connection, inner: pg.SQL, columns: Mapping[str, Column])
         check_columns([c.name for c in cursor.description or ()], columns)
 
 
-def _too_precise(address: sa.URL, inner: pg.SQL, name: str, columns: Mapping[str, Column]) -> str:
+def _too_precise(address: sa.URL, inner: pg.SQL, name: str, columns: Mapping[str, Column], session: Session) -> str:
     """A value with more digits than its column's scale: pyarrow says that there is one, not which."""
     rest = pg.SQL("SELECT {0}::text FROM (\n{1}\n) AS extracted WHERE {0}::numeric <> round({0}::numeric, {2}) LIMIT 1")
-    with _connection(address, _SEARCH_SECONDS, columns) as connection, connection.cursor() as cursor:
+    searching = replace(session, timeout_seconds=_SEARCH_SECONDS)
+    with _connection(address, searching, columns) as connection, connection.cursor() as cursor:
         cursor.execute(rest.format(pg.Identifier(name), inner, pg.Literal(columns[name].scale)))
         row = cursor.fetchone()
     return f"found {row[0]}" if row else "found a value with too many digits"

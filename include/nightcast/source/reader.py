@@ -23,28 +23,37 @@ def read(
     columns: Mapping[str, Column],
     chunk_rows: int = 65_536,
     timeout_seconds: int = TIMEOUT_SECONDS,
+    timezone: str = "UTC",
 ) -> Iterator[pa.RecordBatch]:
     """The declared columns of one SELECT, as batches of about `chunk_rows` rows in `domain.rows.arrow_schema`.
 
     `values` gives each `:name` of the text a str, int, float, bool, Decimal, date, datetime or None. Other columns
     never leave a Postgres source. `SourceMismatch`: a declared column is not there, a value does not fit its declared
     type, or the source refuses the SQL. `SourceUnavailable`: it does not answer, or not within `timeout_seconds`.
+    In Postgres the session has `timezone`: days begin there, and a `timestamptz` cast to `timestamp` is its wall time.
     The connection is read only and is closed when the iterator ends or is dropped. An iterator that raises has not
     delivered all rows: what came before must not be used.
     """
     address, found = _address(url), _checked(sql, values)
     if _is_postgres(address):
-        return postgres.read(address, found, values, columns, chunk_rows, timeout_seconds)
+        session = postgres.Session(timeout_seconds=timeout_seconds, timezone=timezone)
+        return postgres.read(address, found, values, columns, chunk_rows, session)
     return any_database.read(address, found, values, columns, chunk_rows)
 
 
 def query(
-    url: str, sql: str, values: Mapping[str, Any], timeout_seconds: int = TIMEOUT_SECONDS
+    url: str,
+    sql: str,
+    values: Mapping[str, Any],
+    timeout_seconds: int = TIMEOUT_SECONDS,
+    timezone: str = "UTC",
 ) -> list[dict[str, Any]]:
-    """All rows of a small result, as the driver gives them. Errors as those of `read`."""
+    """All rows of a small result, as the driver gives them. Errors and `timezone` as those of `read`."""
     address, found = _address(url), _checked(sql, values)
     if _is_postgres(address):
-        return postgres.query(address, found, values, timeout_seconds)
+        return postgres.query(
+            address, found, values, postgres.Session(timeout_seconds=timeout_seconds, timezone=timezone)
+        )
     return any_database.query(address, found, values)
 
 

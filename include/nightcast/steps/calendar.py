@@ -31,7 +31,8 @@ def read_calendar(
     if folder.calendar_sql is None:
         return tuple(CalendarDay(day=d, open=True, columns={}) for d in (*wanted, *beyond))
     values = {"window_start": first, "window_end": last + timedelta(days=1 + ahead)}
-    rows = source.query(settings.source_url(folder.pipeline.source.connection), folder.calendar_sql, values)
+    url, zone = settings.source_url(folder.pipeline.source.connection), folder.pipeline.schedule.timezone
+    rows = source.query(url, folder.calendar_sql, values, timezone=zone)
     names = folder.pipeline.calendar.columns
     found = [_calendar_day(row, names) for row in rows]
     by_day = {d.day: d for d in found}

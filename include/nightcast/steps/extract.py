@@ -14,6 +14,7 @@ from nightcast.domain.contract import Sensitive
 from nightcast.domain.night import RunKind, Window
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.domain.sensitive import concealed
+from nightcast.errors import SourceMismatch
 from nightcast.lake import StoredDay, write_days
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import attempt, committing, finish, known_at, night_result, over
@@ -45,9 +46,19 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock) -> dict[str, Any]:
 
 
 def pull(folder: PipelineFolder, window: Window, rooms: Rooms) -> dict[date, StoredDay]:
-    """All rows of a window, in the lake: event day -> object. Days without rows are not in it."""
-    pipeline = folder.pipeline
-    return write_days(rooms.lake, rows_of(folder, window, rooms), pipeline.source)
+    """All rows of a window, in the lake: event day -> object. Days without rows are not in it.
+
+    Raises:
+        SourceMismatch: rows of other days came too. Of a day that is cut off, they would pass for its restatement.
+    """
+    days = write_days(rooms.lake, rows_of(folder, window, rooms), folder.pipeline.source)
+    if astray := [day for day in days if not window.start <= day <= window.end]:
+        raise SourceMismatch(
+            f"the source delivered rows of {len(astray)} days outside {window.start} to {window.end}, the first of "
+            f"them {astray[0]}; expected none. Compare the time column with :window_start and :window_end in "
+            f"extract.sql, in {folder.pipeline.schedule.timezone}"
+        )
+    return days
 
 
 def rows_of(folder: PipelineFolder, window: Window, rooms: Rooms) -> Iterator[pa.RecordBatch]:
@@ -70,7 +81,8 @@ def _delivered(folder: PipelineFolder, window: Window, rooms: Rooms) -> Iterator
     if declared.files is not None:
         return source.read_files(url, declared.files, window.start, end, declared.columns)
     values = {"window_start": window.start, "window_end": end}
-    return source.read(url, str(folder.extract_sql), values, declared.columns)
+    zone = folder.pipeline.schedule.timezone
+    return source.read(url, str(folder.extract_sql), values, declared.columns, timezone=zone)
 
 
 def news(pulled: Mapping[date, StoredDay], known: Mapping[date, intake.Revision]) -> list[Extracted]:

@@ -59,7 +59,8 @@ def _has_rows(folder: PipelineFolder, rooms: Rooms, day: date) -> bool:
     """Whether `freshness.sql` says so of that day (first column of its first row), or else its first rows arrive."""
     if freshness := folder.files.get("freshness.sql"):
         values = {"window_start": day, "window_end": day + timedelta(days=1)}
-        told = source.query(rooms.settings.source_url(folder.pipeline.source.connection), freshness, values)
+        url, zone = rooms.settings.source_url(folder.pipeline.source.connection), folder.pipeline.schedule.timezone
+        told = source.query(url, freshness, values, timezone=zone)
         return bool(told and next(iter(told[0].values())))
     batches = rows_of(folder, Window(start=day, end=day), rooms)
     return any(batch.num_rows for batch in batches)  # a source closes when its iterator is dropped
