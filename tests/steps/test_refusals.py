@@ -56,11 +56,11 @@ def test_a_day_that_is_over_in_the_pipelines_zone_is_taken(served: World) -> Non
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("sold_at >= :window_start", "sold_at >= :window_start::date - interval '6 hours'"),
-     ("sold_at < :window_end", "sold_at < :window_end::date + interval '6 hours'")],
+    [("sold_at >= :window_start", "sold_at >= :window_start::date - interval '12 hours'"),
+     ("sold_at < :window_end", "sold_at < :window_end::date + interval '12 hours'")],
 )  # fmt: skip
 def test_an_extract_that_reaches_beyond_its_window_takes_nothing_in(served: World, old: str, new: str) -> None:
-    """A quarter of a day would pass for its restatement."""
+    """Half a day would pass for its restatement."""
     before = served.fingerprint()["intake"]
     served.edit("extract.sql", old, new)
     with pytest.raises(SourceMismatch, match=r"days outside 2011-10-24 to 2011-10-27, the first of them 2011-10-2[38]"):

@@ -97,6 +97,9 @@ A red task means that the last good night is still what readers see.
 **By hand.** Trigger it with a partition key: the origin as `YYYY-MM-DD`. To go on after a stop, clear the red task;
 the night keeps what `open_run` pinned. To pin anew, clear `open_run` and everything after it.
 
+**Many nights.** A backfill asks for one night after the other, from its first day up to but not including its last.
+With the configuration `{{"mode": "known_now"}}` it looks anew at those that are published.
+
 **In a shell.** `bin/nightcast runs {pipeline.name}` lists nights, `bin/nightcast show RUN` explains one.
 
 **When it stops.** {stopped}, {late}

@@ -116,7 +116,8 @@ def params() -> dict[str, Param]:
             type="string",
             enum=["known_then", "known_now"],
             title="Which truth about past days",
-            description="known_then: as it was known that night. known_now: with every later correction.",
+            description="known_then (the default, of backfills too): as it was known that night; a published night "
+            "ends unchanged. known_now: with every later correction, which may give a new revision.",
         ),
         "reason": Param(
             "",
