@@ -65,7 +65,7 @@ format: install-dev ## Format the code and apply the safe fixes
 	@$(PY) -m ruff check --fix-only .
 	@$(PY) -m ruff format .
 
-docs: install ## Generate docs/reference/ and the schema of pipeline.yaml from the code
+docs: install-dev ## Generate docs/reference/ and the schema of pipeline.yaml from the code
 	@bin/nightcast docs docs/reference
 	@bin/nightcast schema > include/pipelines/pipeline.schema.json
 	@PYTHONPATH=$(CURDIR)/include:$(CURDIR)/tests $(PY) -m faults.page > docs/reference/faults.md

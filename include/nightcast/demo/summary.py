@@ -33,7 +33,7 @@ def write(local: Local, place: Place, settings: Settings, pipeline: str, seconds
     print(f"\nThe last {len(rows)} nights of {pipeline}\n")
     print(table([*headers, "most unusual input", "seconds"], rows))
     _what_moved(unusual)
-    login = place.url("analyst", local.password("analyst"), "nightcast")
+    login = place.url(settings.analyst_role, local.password("analyst"), "nightcast")
     _as_analyst(login)
     print(f"\nReady in {seconds:.0f} s. Where to look next")
     print(_doors(local, login))

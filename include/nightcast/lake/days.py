@@ -35,7 +35,7 @@ class StoredDay:
 
 
 def write_days(
-    lake: Lake, batches: Iterable[pa.RecordBatch], source: Source, limit: int = 1 << 20
+    lake: Lake, batches: Iterable[pa.RecordBatch], source: Source, limit: int = 1 << 18
 ) -> dict[date, StoredDay]:
     """Keep a stream of declared rows as one object per event day, days ascending.
 

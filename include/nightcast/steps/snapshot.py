@@ -20,7 +20,7 @@ from nightcast.lake import Lake, Spill, by_number
 from nightcast.store.intake import IntakeState, Taken
 
 BUDGET = 128 << 20  # bytes of panels and features that scoring holds at once
-HELD = 2_000_000  # panel rows that stay in memory; more of them wait in local files
+HELD = 500_000  # panel rows that stay in memory; more of them wait in local files
 
 
 def manifest_of(
