@@ -23,7 +23,7 @@ HOMES = {  # page -> the test that does all of it
     "install-the-wheel.md": "tests/wheel/test_page.py",
     "protect-personal-data.md": "tests/steps/test_erase.py",
     "query-the-forecast.md": "tests/docs/test_query.py",
-    "rerun-and-backfill.md": "tests/e2e/test_rerun.py",
+    "rerun-and-backfill.md": "tests/e2e/test_pages_of_reruns.py",
     "use-lightgbm.md": "tests/steps/test_lightgbm.py",
 }
 ENGINE = "there is no container engine where tests run; tests/containers runs what the containers run, and parses these"
