@@ -77,7 +77,7 @@ def _call_back(what: Try, error: BaseException, *, final: bool) -> None:
     context = {"ti": _TaskInstance(what), "exception": error}
     try:
         (recorder.failed if final else recorder.retrying)(context)
-    except Exception as beside:  # noqa: BLE001
+    except Exception as beside:  # noqa: BLE001 -- as Airflow does
         print(f"the callback failed: {type(beside).__name__}: {beside}", file=sys.stderr)
 
 

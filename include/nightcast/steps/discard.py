@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import date
 
 from nightcast.domain.decision import Asked, DecisionKind, Outcome
-from nightcast.errors import NotFound
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.store import decisions, quarantine
 
@@ -33,9 +32,7 @@ def run(
         decisions.lock(tx, pipeline)
         days = quarantine.days(tx, wanted)
         if not days:
-            raise NotFound(
-                f"no row of {pipeline} is set aside there; `nightcast quarantine list {pipeline}` counts them"
-            )
+            raise quarantine.nothing_in(pipeline)
         pending = sum(d.rows - d.discarded for d in days)
         if not pending:
             by = decisions.get(tx, max(d.discarded_by or 0 for d in days))

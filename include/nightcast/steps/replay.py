@@ -11,7 +11,7 @@ from nightcast.domain.decision import Asked, DecisionKind, Outcome
 from nightcast.domain.night import RunKind, RunMode, RunState
 from nightcast.domain.pipeline import PipelineFolder
 from nightcast.domain.verdict import CheckResult, judge
-from nightcast.errors import DecisionRefused, NotFound
+from nightcast.errors import DecisionRefused
 from nightcast.steps.calendar import read_calendar
 from nightcast.steps.judging import judge_day
 from nightcast.steps.levels import baseline_of
@@ -62,7 +62,7 @@ def run(
         layout.fits(tx, folder.pipeline)
         before = _in_use(tx, wanted)
     if not before:
-        raise NotFound(f"no row of {pipeline} is set aside there; `nightcast quarantine list {pipeline}` counts them")
+        raise quarantine.nothing_in(pipeline)
     found = _judged(before, folder, rooms)
     again = _differing(found, rooms)
     if not again:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from nightcast.errors import NotFound
 from nightcast.store.intake import IntakeState
 from nightcast.store.queries import load, rows
 
@@ -68,21 +70,32 @@ class Row:
 
 def summary(tx: Connection, wanted: Wanted) -> list[CheckCount]:
     """By check, the most rows first."""
-    return [CheckCount(**found) for found in rows(tx, _SQL["summary"], vars(wanted))]
+    return [CheckCount(**found) for found in _chosen(tx, "summary", wanted)]
 
 
 def days(tx: Connection, wanted: Wanted) -> list[DayCount]:
     """By event day, the newest first."""
-    found = rows(tx, _SQL["days"], vars(wanted))
+    found = _chosen(tx, "days", wanted)
     return [DayCount(**each | {"day_state": IntakeState(each["day_state"])}) for each in found]
 
 
 def held(tx: Connection, wanted: Wanted, limit: int) -> list[Row]:
     """The rows themselves, of the newest days first."""
-    return [Row(**found) for found in rows(tx, _SQL["rows"], vars(wanted) | {"limit": limit})]
+    return [Row(**found) for found in _chosen(tx, "rows", wanted, limit=limit)]
+
+
+def nothing_in(pipeline: str) -> NotFound:
+    """The error where nothing of a pipeline is set aside in what was named."""
+    return NotFound(f"no row of {pipeline} is set aside there; `nightcast quarantine list {pipeline}` counts them")
 
 
 def reasons(tx: Connection, run_id: int, event_day: date) -> dict[int, tuple[str, ...]]:
     """What a run set aside of a day: position -> ids of the checks that the row failed."""
     found = rows(tx, _SQL["reasons"], {"run_id": run_id, "event_day": event_day})
     return {each["position"]: tuple(each["reasons"]) for each in found}
+
+
+def _chosen(tx: Connection, name: str, wanted: Wanted, **more: int) -> list[dict[str, Any]]:
+    """The rows of a query about what is wanted."""
+    query = sql.SQL(_SQL[name]).format(wanted=sql.SQL(_SQL["wanted"]))
+    return rows(tx, query, vars(wanted) | more)

@@ -1,3 +1,11 @@
+-- name: wanted
+q.pipeline = %(pipeline)s
+AND (%(first)s::date IS NULL OR q.event_day >= %(first)s)
+AND (%(last)s::date IS NULL OR q.event_day <= %(last)s)
+AND (%(run_id)s::bigint IS NULL OR q.run_id = %(run_id)s)
+AND (%(check_id)s::text IS NULL OR %(check_id)s = any(q.reasons))
+AND (%(discarded)s OR q.discarded_by IS NULL)
+
 -- name: summary
 SELECT
     u.check_id,
@@ -8,13 +16,7 @@ SELECT
     max(q.event_day) AS last_day
 FROM internal.set_aside_row AS q
 CROSS JOIN LATERAL unnest(q.reasons) AS u (check_id)
-WHERE
-    q.pipeline = %(pipeline)s
-    AND (%(first)s::date IS NULL OR q.event_day >= %(first)s)
-    AND (%(last)s::date IS NULL OR q.event_day <= %(last)s)
-    AND (%(run_id)s::bigint IS NULL OR q.run_id = %(run_id)s)
-    AND (%(check_id)s::text IS NULL OR %(check_id)s = any(q.reasons))
-    AND (%(discarded)s OR q.discarded_by IS NULL)
+WHERE {wanted}
 GROUP BY u.check_id
 ORDER BY count(*) DESC, u.check_id
 
@@ -28,13 +30,7 @@ SELECT
     count(q.discarded_by) AS discarded,
     max(q.discarded_by) AS discarded_by
 FROM internal.set_aside_row AS q
-WHERE
-    q.pipeline = %(pipeline)s
-    AND (%(first)s::date IS NULL OR q.event_day >= %(first)s)
-    AND (%(last)s::date IS NULL OR q.event_day <= %(last)s)
-    AND (%(run_id)s::bigint IS NULL OR q.run_id = %(run_id)s)
-    AND (%(check_id)s::text IS NULL OR %(check_id)s = any(q.reasons))
-    AND (%(discarded)s OR q.discarded_by IS NULL)
+WHERE {wanted}
 GROUP BY q.event_day, q.revision, q.run_id, q.day_state
 ORDER BY q.event_day DESC
 
@@ -47,13 +43,7 @@ SELECT
     q.row,
     q.discarded_by
 FROM internal.set_aside_row AS q
-WHERE
-    q.pipeline = %(pipeline)s
-    AND (%(first)s::date IS NULL OR q.event_day >= %(first)s)
-    AND (%(last)s::date IS NULL OR q.event_day <= %(last)s)
-    AND (%(run_id)s::bigint IS NULL OR q.run_id = %(run_id)s)
-    AND (%(check_id)s::text IS NULL OR %(check_id)s = any(q.reasons))
-    AND (%(discarded)s OR q.discarded_by IS NULL)
+WHERE {wanted}
 ORDER BY q.event_day DESC, q.position ASC
 LIMIT %(limit)s
 
