@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.calling import bad, call, cli
+from cli.calling import ENGINE, bad, call, cli
 from steps.world import NEXT, PIPELINE, World
 
 pytestmark = pytest.mark.postgres
@@ -30,6 +30,17 @@ def test_help_lists_every_command_and_each_has_its_own(tmp_path: Path) -> None:
         assert f"Usage: nightcast {command} " in told.stdout
     for command in ("plan", "apply"):
         assert call({}, tmp_path, "db", command, "--help").returncode == 0
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["runs"], 1), (["nonsense"], 2)])
+def test_a_command_ends_with_its_own_code_whatever_the_teardown_would_do(
+    tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
+    done = call({"PYTHONPATH": f"{ENGINE}:{tmp_path}"}, tmp_path, *arguments)
+    assert done.returncode == code
+    plain = call({}, tmp_path, *arguments)
+    assert (done.stdout, done.stderr) == (plain.stdout, plain.stderr)
 
 
 def test_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:
