@@ -4,7 +4,8 @@
     ├── Transient            wait: retried with back-off
     │   ├── SourceUnavailable      the team's source does not answer
     │   ├── StoreUnavailable       our Postgres does not answer, or a lock was not had in time
-    │   └── LakeUnavailable        the file store does not answer
+    │   ├── LakeUnavailable        the file store does not answer
+    │   └── ScratchSpaceFull       no room for temporary files on the machine of the task
     └── Permanent            do something: a retry would fail in the same way
         ├── SpecError              edit the pipeline's folder
         ├── TablesDoNotFit         run `nightcast db apply`
@@ -55,6 +56,10 @@ class StoreUnavailable(Transient):
 
 class LakeUnavailable(Transient):
     """The lake cannot be read or written at the moment."""
+
+
+class ScratchSpaceFull(Transient):
+    """The machine of the task has no room for temporary files."""
 
 
 class Permanent(NightcastError):

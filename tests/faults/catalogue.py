@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +44,7 @@ class Fault(Strict):
     heals: Literal["at once", "retry", "recovery"] = "recovery"  # when that is undone
     hours: float = 0.0  # by which the night is late
     place: Literal["retail", "meters"] = "retail"  # the installation: rows from Postgres, or from files
+    night: date | None = None  # that is played; None: an ordinary one
     needs: Literal["nothing", "root"] = "nothing"  # to mount a file system
     expect: Expected
     quick: bool = False  # part of `make test`

@@ -12,7 +12,7 @@ from typing import Any
 
 from faults.nights import Course, Scheduler
 from faults.scene import Scene, until
-from faults.stage import NIGHTS
+from faults.stage import BEFORE, TONIGHT
 from nightcast.store import connect, layout
 from steps.world import EARLY, FIRST_DAY, RECIPE, SMALL
 
@@ -55,7 +55,7 @@ def second_pipeline(scene: Scene, name: str) -> Iterator[None]:
     for old, new in zip(RECIPE, SMALL, strict=True):
         other.edit("pipeline.yaml", old, new)
     other.train(EARLY)
-    other.import_days(EARLY + timedelta(days=1), NIGHTS[-1])
+    other.import_days(EARLY + timedelta(days=1), TONIGHT + BEFORE[-1])
     course = Scheduler(world=other, log=scene.scheduler.log)
     assert course.run(course.begin(scene.stage.tonight)).broken is None
     yield

@@ -26,8 +26,10 @@ quarantined + duplicates`. In the end the night is published, with the rows of a
 - **Mended**: by itself; or once the cause is gone by clearing the red task (*clear*), the task that made what was
   judged bad (*clear cause*), or the whole run (*clear all*).
 
-What only a real scheduler does, a lost worker whose task runs on beside the retry, is played on a whole machine in
-`tests/e2e/test_processes.py`.
+What only a real scheduler does is played on a whole machine, and there too the night ends published without a hand:
+a scheduler that is killed while `predict` writes, an api-server that is killed while tasks start, a Postgres that is
+away for 15 s (`tests/e2e/test_parts_away.py`); a lost worker whose task runs on beside the retry
+(`tests/e2e/test_processes.py`).
 
 A new fault is a row. `point` is a moment in the task's process (`tests/faults/points.py`), `world` what is done around
 it (`tests/faults/conditions.py`), `heals` when that ends. `quick: true` makes it a part of `make test`.

@@ -11,7 +11,8 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from datetime import date
+from functools import cache, cached_property
 from pathlib import Path
 
 from conftest import enterable_folder
@@ -19,7 +20,7 @@ from demo import retail_source
 from faults.catalogue import Fault, in_words, load
 from faults.nights import forge
 from faults.playing import Observed, Outcome, play
-from faults.stage import Stage, meters_stage, retail_stage
+from faults.stage import METERS_TONIGHT, TONIGHT, Stage, meters_stage, retail_stage
 from faults.truths import Found
 from nightcast.local import postgres
 from steps.world import World, prepared
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
             if fault.needs == "root" and os.geteuid():
                 print(f"{fault.id}: not played, because only root may mount a file system", flush=True)
                 continue
-            outcomes.append(played(fault, getattr(made, fault.place), made.place / fault.id))
+            outcomes.append(played(fault, made.of(fault), made.place / fault.id))
             print(row(outcomes[-1]), flush=True)
         print(*closing(outcomes), sep="\n", flush=True)
     return 0 if all(o.as_expected for o in outcomes) else 1
@@ -71,15 +72,18 @@ class Stages:
         retail = self._held.enter_context(retail_source.make(self._server))
         return self._held.enter_context(prepared(self._server, retail, self.place / "early"))
 
-    @cached_property
-    def retail(self) -> Stage:
-        """The excerpt's, before each task of a night."""
-        return self._held.enter_context(retail_stage(self.early, self.place, self.cluster))
+    def of(self, fault: Fault) -> Stage:
+        """The one that a fault is played on, before each task of its night."""
+        return self._of(fault.place, fault.night)
 
-    @cached_property
-    def meters(self) -> Stage:
-        """The one that reads files."""
-        return self._held.enter_context(meters_stage(self._server, self.place, self.cluster))
+    @cache  # noqa: B019 -- there is one of this class, until the end
+    def _of(self, name: str, night: date | None) -> Stage:
+        place = self.place / f"{name}-{night}"
+        if name == "retail":
+            made = retail_stage(self.early, place, self.cluster, night or TONIGHT)
+        else:
+            made = meters_stage(self._server, place, self.cluster, night or METERS_TONIGHT)
+        return self._held.enter_context(made)
 
 
 @contextmanager

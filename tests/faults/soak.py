@@ -1,7 +1,8 @@
 """`make soak`: nights in a row with faults at random moments; afterwards the promises are checked over all of them.
 
-One seed gives one plan: which task of which night is hit, how, and how long after its start. What the fault meets there
-depends on the machine. The same nights are made undisturbed beside them, and must come to the same.
+One seed gives one plan: which task of which night is hit, how, and at which part of the time that it usually takes.
+What the fault meets there depends on the machine. The same nights are made undisturbed beside them, and must come to
+the same.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ from steps.world import EARLY, World, copied, scheduled
 
 FIRST = date(2011, 1, 17)  # a Monday, when the shop has long been open again
 CLEARED_AT_MOST = 5  # times that the operator clears one night
-LONGEST = 0.8  # seconds after the start of a try
-Hit = tuple[str, float]  # how, and seconds after the start of the try
+FIRST_GUESS = 0.4  # seconds that a try takes, before one has been seen
+Hit = tuple[str, float]  # how, and the part of the try that has passed, from 0 to 1
 
 
 @dataclass
@@ -51,6 +52,8 @@ class Soak:
     threads: list[threading.Thread] = field(default_factory=list)
     plan: dict[tuple[str, int], Hit] = field(default_factory=dict)
     happened: list[str] = field(default_factory=list)
+    usual: dict[str, float] = field(default_factory=dict)  # seconds of the last undisturbed try of each task
+    running: tuple[str, float] | None = None  # the undisturbed try that runs, and when it started
     one: threading.Lock = field(default_factory=threading.Lock)  # a fault at a time
 
     def night(self, origin: Any) -> str:
@@ -69,10 +72,14 @@ class Soak:
 
     def disturb(self, process: Any, task: str, number: int) -> None:
         """Called when a try has been started: let the planned fault happen beside it."""
-        hit = self.plan.pop((task, number), None)
+        hit, now = self.plan.pop((task, number), None), time.monotonic()
+        if self.running:  # it has ended: a task starts as soon as the one before it is over
+            self.usual[self.running[0]] = now - self.running[1]
+        self.running = None if hit or self.threads else (task, now)
         if hit is None:
             return
-        how, after = hit
+        how, part = hit
+        after = part * self.usual.get(task, FIRST_GUESS)
         self.faults[how] += 1
         self.happened.append(f"{how} at {task} after {after:.2f} s")
         thread = threading.Thread(target=self._later, args=(HITS[how], process, after), daemon=True)
@@ -87,7 +94,7 @@ class Soak:
     def _planned(self) -> dict[tuple[str, int], Hit]:
         count = self.random.choices((0, 1, 2, 3), (1, 3, 2, 1))[0]
         places = [(self.random.choice(TASKS), self.random.choice((1, 1, 1, 2))) for _ in range(count)]
-        return {at: (self.random.choice(tuple(HITS)), self.random.uniform(0, LONGEST)) for at in places}
+        return {at: (self.random.choice(tuple(HITS)), self.random.random()) for at in places}
 
     def _later(self, hit: Callable[[Scene, Any], None], process: Any, after: float) -> None:
         time.sleep(after)

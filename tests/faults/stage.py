@@ -18,13 +18,13 @@ from faults.nights import TASKS, Course, Scheduler
 from nightcast.domain.night import RunState
 from nightcast.local import postgres
 from nightcast.store.queries import rows
+from steps.other_sources import METERS, READINGS
 from steps.other_worlds import NIGHTS as METERS_NIGHTS
 from steps.other_worlds import metered
 from steps.world import EARLY, Installation, World, copied, drop, scheduled
 
-IMPORTED = date(2010, 12, 12)  # from 1 to 9 December the source has everything twice, which an import only warns of
-NIGHTS = (date(2010, 12, 13), date(2010, 12, 14))  # published before: readers have something to lose
-TONIGHT = date(2010, 12, 15)  # a Wednesday
+TONIGHT = date(2010, 12, 15)  # a Wednesday; what the source has twice, from 1 to 9 December, an import only warns of
+BEFORE = (timedelta(days=-2), timedelta(days=-1))  # nights that are published: readers have something to lose
 METERS_TONIGHT = METERS_NIGHTS[2]
 
 
@@ -63,26 +63,33 @@ class Stage:
 
 
 @contextmanager
-def retail_stage(early: World, place: Path, cluster: Path | None = None) -> Iterator[Stage]:
+def retail_stage(early: World, place: Path, cluster: Path | None = None, tonight: date = TONIGHT) -> Iterator[Stage]:
     """The excerpt's installation after some nights."""
+    nights = [tonight + before for before in BEFORE]
     with copied(early, place / "ready", lake=True) as ready:
-        ready.import_days(EARLY + timedelta(days=1), IMPORTED)
-        for origin in NIGHTS:
+        ready.import_days(EARLY + timedelta(days=1), nights[0] - timedelta(days=1))
+        for origin in nights:
             ready.night(origin, **scheduled(origin))
-        with staged(ready, TONIGHT, place, cluster) as made:
+        ((there,),) = early.retail.query(f"SELECT count(*) FROM sales_line WHERE sold_at::date = '{tonight}'")
+        with staged(ready, tonight, place, cluster, there) as made:
             yield made
 
 
 @contextmanager
-def meters_stage(server: postgres.Server, place: Path, cluster: Path | None = None) -> Iterator[Stage]:
-    """The installation that reads Parquet files, after two nights."""
-    with metered(server, place / "meters") as ready, staged(ready, METERS_TONIGHT, place / "meters", cluster) as made:
+def meters_stage(
+    server: postgres.Server, place: Path, cluster: Path | None = None, tonight: date = METERS_TONIGHT
+) -> Iterator[Stage]:
+    """The installation that reads Parquet files, after two nights; moved so that tonight is another day."""
+    with (
+        metered(server, place, tonight - METERS_TONIGHT) as ready,
+        staged(ready, tonight, place, cluster, METERS * READINGS) as made,
+    ):
         yield made
 
 
 @contextmanager
-def staged(ready: Installation, tonight: date, place: Path, cluster: Path | None) -> Iterator[Stage]:
-    """Run tonight on a copy, and keep a copy of it before each task."""
+def staged(ready: Installation, tonight: date, place: Path, cluster: Path | None, there: int) -> Iterator[Stage]:
+    """Run tonight on a copy, and keep a copy of it before each task. The source has `there` rows of tonight."""
     with ExitStack() as held:
         world = held.enter_context(copied(ready, place / "undisturbed", lake=True))
         scheduler, before = Scheduler(world=world, log=place / "undisturbed.log"), {}
@@ -97,13 +104,14 @@ def staged(ready: Installation, tonight: date, place: Path, cluster: Path | None
             retail=ready.retail if isinstance(ready, World) else None,
             cluster=cluster,
             before=before,
-            undisturbed=_undisturbed(world, course),
+            undisturbed=_undisturbed(world, course, there),
         )
 
 
-def _undisturbed(world: Installation, course: Course) -> Undisturbed:
+def _undisturbed(world: Installation, course: Course, there: int) -> Undisturbed:
     run = world.run(dict(course.night or {})["run_id"])
     assert run.state is RunState.PUBLISHED, run
+    assert run.pulled == there, f"an undisturbed night pulled {run.pulled} rows; the source has {there} of its day"
     return Undisturbed(digest=str(run.row_digest), checks=frozenset(checks_of(world, run.run_id)))
 
 

@@ -16,7 +16,7 @@ from faults.page import page
 from faults.playing import play
 from faults.points import ACTS, POINTS
 from faults.reader import Reader
-from faults.stage import NIGHTS, Stage, retail_stage
+from faults.stage import BEFORE, TONIGHT, Stage, retail_stage
 from nightcast import errors
 from nightcast.store import connect
 from nightcast.store.queries import execute
@@ -43,7 +43,7 @@ def test_a_fault_comes_to_what_the_catalogue_says(fault: Fault, stage: Stage, tm
 
 
 def test_every_word_of_the_catalogue_means_something() -> None:
-    kinds = {"MemoryError", "OSError", "AirflowTaskTimeout", *vars(errors)}
+    kinds = {"MemoryError", "AirflowTaskTimeout", *vars(errors)}
     for fault in CATALOGUE:
         assert fault.task in TASKS, fault.id
         assert fault.place == "retail" or not fault.quick, f"{fault.id}: quick ones are played on one installation"
@@ -99,7 +99,7 @@ def test_what_must_not_be_is_noticed(name: str, stage: Stage, tmp_path: Path) ->
     with stage.at("publish", tmp_path, source=False) as (world, _):
         (shown,) = world.as_analyst(f"SELECT DISTINCT run FROM forecast.{PIPELINE}")
         words = {
-            "table": f"internal.prediction_{PIPELINE}_{NIGHTS[-1]:%Y_%m}",
+            "table": f"internal.prediction_{PIPELINE}_{TONIGHT + BEFORE[-1]:%Y_%m}",
             "run": f"run_id = {shown['run']}",
             "number": shown["run"],
         }

@@ -11,6 +11,7 @@ from typing import Any
 import fsspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -103,8 +104,8 @@ def meters() -> pa.Table:
     )
 
 
-def write_meters(url: str, first: date = METERED, last: date = END) -> None:
-    """A folder per day with two files, as two feeders would write them."""
+def write_meters(url: str, first: date = METERED, last: date = END, later: timedelta = timedelta()) -> None:
+    """A folder per day with two files, as two feeders would write them; all of it by some days later, or earlier."""
     files, root = fsspec.core.url_to_fs(url)
     rows = meters()
     day_of = rows["read_at"].to_numpy().astype("datetime64[D]")
@@ -113,9 +114,10 @@ def write_meters(url: str, first: date = METERED, last: date = END) -> None:
         day = first + timedelta(days=n)
         for name, feeder in (("north", north), ("south", ~north)):
             part = rows.filter(pa.array((day_of == np.datetime64(day)) & feeder))
+            part = part.set_column(1, "read_at", pc.add(part["read_at"], pa.scalar(later)))
             sink = io.BytesIO()
             pq.write_table(part, sink)
-            path = f"{root}/readings/day={day}/{name}.parquet"
+            path = f"{root}/readings/day={day + later}/{name}.parquet"
             files.makedirs(path.rpartition("/")[0], exist_ok=True)
             files.pipe_file(path, sink.getvalue())
 

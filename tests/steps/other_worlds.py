@@ -43,29 +43,35 @@ def riding(server: postgres.Server, place: Path) -> Iterator[Riding]:
 
 
 @contextmanager
-def metered(server: postgres.Server, place: Path) -> Iterator[Installation]:
-    """After two nights."""
+def metered(server: postgres.Server, place: Path, later: timedelta = timedelta()) -> Iterator[Installation]:
+    """After two nights; all of it by some days later, or earlier."""
     files = place / "files"
-    write_meters(str(files))
-    with installed(server, place, METERS, {"meters": f"file://{files}"}, METERED) as made:
+    write_meters(str(files), later=later)
+    with installed(server, place, METERS, {"meters": f"file://{files}"}, METERED, later) as made:
         for origin in NIGHTS[:2]:
-            made.night(origin, **scheduled(origin))
+            made.night(origin + later, **scheduled(origin + later))
         yield made
 
 
 @contextmanager
 def installed(
-    server: postgres.Server, place: Path, name: str, sources: Mapping[str, str], first: date
+    server: postgres.Server,
+    place: Path,
+    name: str,
+    sources: Mapping[str, str],
+    first: date,
+    later: timedelta = timedelta(),
 ) -> Iterator[Installation]:
     """With its tables, its history from `first` on, and a live model."""
     made = Installation(
         server, f"world_{secrets.token_hex(4)}", place / "pipelines", place / "lake", name, dict(sources)
     )
     shutil.copytree(FOLDERS / name, made.folder / name)
+    made.edit("pipeline.yaml", f"first_night: {NIGHTS[0]}", f"first_night: {NIGHTS[0] + later}")
     empty(made)
     with connect.transaction(made.url("nightcast_owner")) as tx:
         layout.apply(tx, made.pipeline)
-    made.import_days(first, TRAINED)
-    made.train(TRAINED)
+    made.import_days(first + later, TRAINED + later)
+    made.train(TRAINED + later)
     yield made
     drop(server, made.database)

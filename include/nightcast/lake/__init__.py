@@ -2,6 +2,6 @@
 
 from nightcast.lake.days import StoredDay, write_days
 from nightcast.lake.objects import Lake
-from nightcast.lake.spilling import Kept, Spill, by_number
+from nightcast.lake.spilling import Kept, Spill, by_number, scratch
 
-__all__ = ["Kept", "Lake", "Spill", "StoredDay", "by_number", "write_days"]
+__all__ = ["Kept", "Lake", "Spill", "StoredDay", "by_number", "scratch", "write_days"]

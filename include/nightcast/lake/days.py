@@ -6,7 +6,6 @@ so a day is its sorted ranges one after the other, and only one range at a time 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +17,7 @@ import pyarrow as pa
 from nightcast.domain.pipeline import Source
 from nightcast.domain.rows import ContentHasher, arrow_schema, buckets, canonical, shard_of, split_by_day
 from nightcast.lake.objects import Lake
-from nightcast.lake.spilling import Spill, by_number
+from nightcast.lake.spilling import Spill, by_number, scratch
 from nightcast.lake.tables import write_parquet
 
 SLICE = 131_072  # rows
@@ -43,8 +42,8 @@ def write_days(
     on `limit`, nor on the order or the chunks of the stream. Nothing but objects is left behind, also after an error.
     """
     schema = arrow_schema(source.stored)
-    with tempfile.TemporaryDirectory(prefix="nightcast-") as folder:
-        spilled: Spill[tuple[date, int]] = Spill(Path(folder))
+    with scratch() as folder:
+        spilled: Spill[tuple[date, int]] = Spill(folder)
         held: list[pa.RecordBatch] = []
         for batch in batches:
             held.append(batch)
@@ -58,11 +57,11 @@ def write_days(
             pieces = {day: _ranges(spilled, day) for day in sorted({day for day, _ in spilled.keys})}
         else:
             pieces = {day: iter([rows]) for day, rows in split_by_day(rest, source.time_column).items()}
-        scratch = Path(folder) / "day.parquet"
-        return {day: _store(lake, rows, source, scratch) for day, rows in pieces.items()}
+        file = folder / "day.parquet"
+        return {day: _store(lake, rows, source, file) for day, rows in pieces.items()}
 
 
-def _store(lake: Lake, ranges: Iterator[pa.Table], source: Source, scratch: Path) -> StoredDay:
+def _store(lake: Lake, ranges: Iterator[pa.Table], source: Source, file: Path) -> StoredDay:
     """Keep a day whose rows come by rising ranges of buckets."""
     schema = arrow_schema(source.stored)
     hasher, count = ContentHasher(schema), 0
@@ -75,8 +74,8 @@ def _store(lake: Lake, ranges: Iterator[pa.Table], source: Source, scratch: Path
             count += piece.num_rows
             yield piece
 
-    write_parquet(scratch, schema, ordered())
-    return StoredDay(content=hasher.hexdigest(), object=lake.put_file(scratch), rows=count)
+    write_parquet(file, schema, ordered())
+    return StoredDay(content=hasher.hexdigest(), object=lake.put_file(file), rows=count)
 
 
 def _cut(table: pa.Table, source: Source) -> Iterator[tuple[tuple[date, int], pa.Table]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -11,7 +14,30 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from nightcast.errors import ScratchSpaceFull
+
 Key = TypeVar("Key", bound=Hashable)
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # disk full; more than a quota, or a limit, allows
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for temporary files, which is removed in the end.
+
+    Raises:
+        ScratchSpaceFull: what is written there does not fit.
+    """
+    with tempfile.TemporaryDirectory(prefix="nightcast-") as folder:
+        try:
+            yield Path(folder)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise ScratchSpaceFull(
+                f"no room for temporary files in {tempfile.gettempdir()}: {error.strerror}. Make room there, or set "
+                "TMPDIR to a folder that has some"
+            ) from error
 
 
 class Spill(Generic[Key]):

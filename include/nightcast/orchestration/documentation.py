@@ -31,7 +31,7 @@ STEPS = {
     ),
     "extract": StepText(
         "Copies the window's rows out of the source, one immutable file per day.",
-        (errors.SourceMismatch, errors.SourceUnavailable, errors.LakeUnavailable),
+        (errors.SourceMismatch, errors.SourceUnavailable, errors.LakeUnavailable, errors.ScratchSpaceFull),
     ),
     "validate": StepText(
         "Judges the rows: contract, duplicates, row rules, signals. Bad rows are set aside, a bad day stops the night.",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from nightcast.domain.pipeline import Pipeline, PipelineFolder, quantile_column
 from nightcast.domain.profile import ColumnProfile, Kind, merge, profile_table, to_json
 from nightcast.domain.windows import History
 from nightcast.errors import NightRefused
-from nightcast.lake import Kept, Lake
+from nightcast.lake import Kept, Lake, scratch
 from nightcast.steps.rooms import Clock, Rooms
 from nightcast.steps.running import Attempt, attempt, committing, finish, night_result, over, pin_family
 from nightcast.steps.snapshot import cubes, load_manifest
@@ -42,8 +40,8 @@ def run(night: Mapping[str, Any], rooms: Rooms, clock: Clock, shard: int = 0) ->
             raise NightRefused(f"run {trial.run.run_id} has no snapshot; expected `validate` to have ended. Clear it")
         opened = open_pinned(trial, rooms)
         scored = predicted(opened.fitted, trial.folder, rooms.lake, trial.run.manifest_digest, (shard, pipeline.shards))
-        with tempfile.TemporaryDirectory(prefix="nightcast-") as place:
-            forecasts = Kept(Path(place) / "forecasts.arrow")
+        with scratch() as place:
+            forecasts = Kept(place / "forecasts.arrow")
             entities, profiles = keep(scored, forecasts, pipeline)
             profile = rooms.lake.put_json(profiles)
             with rooms.transaction() as tx:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from nightcast.domain.night import DayState
 from nightcast.domain.panel import Cube, build_cube, cube_of, panel_schema, reconcile, rows_of, sums_of, wanted_days
 from nightcast.domain.pipeline import Pipeline, PipelineFolder
 from nightcast.domain.rows import BUCKETS
-from nightcast.lake import Lake, Spill, by_number
+from nightcast.lake import Lake, Spill, by_number, scratch
 from nightcast.store.intake import IntakeState, Taken
 
 BUDGET = 128 << 20  # bytes of panels and features that scoring holds at once
@@ -91,8 +90,8 @@ def cubes(
     pipeline, whole = folder.pipeline, shard[1] == 1
     most = max(1, budget // _bytes_per_entity(len(manifest.days), pipeline))
     sums: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="nightcast-") as place:
-        for rows in _parts(_panel_rows(lake, manifest, None if whole else shard), pipeline, most, held, Path(place)):
+    with scratch() as place:
+        for rows in _parts(_panel_rows(lake, manifest, None if whole else shard), pipeline, most, held, place):
             cube = cube_of(rows, manifest.days, manifest.calendar, pipeline)
             sums = {name: sums.get(name, 0) + found for name, found in sums_of(cube).items()}
             yield cube
