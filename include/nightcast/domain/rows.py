@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -49,14 +50,20 @@ def arrow_schema(columns: Mapping[str, Column]) -> pa.Schema:
 def buckets(table: pa.Table, keys: Sequence[str]) -> npt.NDArray[np.uint8]:
     """The bucket of each row's entity, 0 to 255: first byte of blake2b over the key values.
 
-    Values are written as text, nulls as the empty text, and joined by 0x1f. Each distinct entity is hashed once.
+    Values are written as text, nulls as the empty text, and joined by 0x1f. Each distinct entity is looked up once.
     """
     texts = [pc.fill_null(pc.cast(table[key], pa.string()), "") for key in keys]
     joined = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, _SEPARATOR)
     coded = _one_chunk(joined).dictionary_encode()
-    distinct = [hashlib.blake2b(k.encode(), digest_size=8).digest()[0] for k in coded.dictionary.to_pylist()]
+    distinct = [_bucket(key) for key in coded.dictionary.to_pylist()]
     found: npt.NDArray[np.uint8] = np.array(distinct, dtype=np.uint8)[_numpy(coded.indices)]
     return found
+
+
+@lru_cache(maxsize=1 << 15)
+def _bucket(key: str) -> int:
+    """Remembered: the pieces of a stream name the same entities again and again."""
+    return hashlib.blake2b(key.encode(), digest_size=8).digest()[0]
 
 
 def shard_of(bucket: npt.ArrayLike, shards: int) -> Any:

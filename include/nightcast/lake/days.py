@@ -70,6 +70,7 @@ def _store(lake: Lake, ranges: Iterator[pa.Table], source: Source, file: Path) -
         nonlocal count
         for rows in ranges:
             piece = canonical(rows, source.stored, source.keys)
+            del rows  # is not needed while the piece is written
             hasher.update(piece)
             count += piece.num_rows
             yield piece
@@ -90,5 +91,5 @@ def _cut(table: pa.Table, source: Source) -> Iterator[tuple[tuple[date, int], pa
 def _ranges(spilled: Spill[tuple[date, int]], day: date) -> Iterator[pa.Table]:
     """The rows of a day, one table per range of buckets that has any, ranges rising."""
     for at in range(RANGES):
-        if batches := spilled.rows((day, at)):
-            yield pa.Table.from_batches(batches)
+        if (day, at) in spilled.keys:
+            yield pa.Table.from_batches(spilled.rows((day, at)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -49,9 +49,9 @@ class Spill(Generic[Key]):
         self._places: dict[Key, list[tuple[int, int]]] = {}  # (file, batch)
 
     @property
-    def keys(self) -> set[Key]:
+    def keys(self) -> Set[Key]:
         """Of all tables that were added."""
-        return set(self._places)
+        return self._places.keys()
 
     def add(self, parts: Iterable[tuple[Key, pa.Table]], schema: pa.Schema) -> None:
         """Write tables that have rows to a file of their own."""
@@ -64,8 +64,8 @@ class Spill(Generic[Key]):
         self._files.append(path)
 
     def rows(self, key: Key) -> list[pa.RecordBatch]:
-        """All rows of a key, in the order in which they were added."""
-        return [self._opened[file].get_batch(number) for file, number in self._places.get(key, [])]
+        """All rows of one of `keys`, in the order in which they were added."""
+        return [self._opened[file].get_batch(number) for file, number in self._places[key]]
 
     @cached_property
     def _opened(self) -> list[pa.ipc.RecordBatchFileReader]:
