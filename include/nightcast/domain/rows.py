@@ -128,7 +128,7 @@ class ContentHasher:
         self._rows += table.num_rows
         for column, (validity, lengths, values) in zip(table.columns, self._parts, strict=True):
             for chunk in column.chunks:
-                validity.update(_numpy(chunk.is_valid()).astype(np.uint8))
+                validity.update(_validity_bytes(chunk))
                 if pa.types.is_string(chunk.type):
                     text_lengths, text = _text_bytes(chunk)
                     lengths.update(text_lengths)
@@ -143,6 +143,12 @@ class ContentHasher:
             for part in parts:
                 whole.update(part.digest())
         return whole.hexdigest()
+
+
+def _validity_bytes(array: pa.Array) -> memoryview:
+    """1 where there is a value, 0 where there is none; most columns have one in every row."""
+    valid = _numpy(array.is_valid()) if array.null_count else np.ones(len(array), np.uint8)
+    return memoryview(valid.astype(np.uint8, copy=False))
 
 
 def content_digest(table: pa.Table, columns: Mapping[str, Column]) -> str:

@@ -20,7 +20,6 @@ from nightcast.lake.objects import Lake
 from nightcast.lake.spilling import Spill, by_number, scratch
 from nightcast.lake.tables import write_parquet
 
-SLICE = 131_072  # rows
 RANGES = 16  # of buckets; a day that was spilled is held by its sixteenths
 
 
@@ -80,12 +79,11 @@ def _store(lake: Lake, ranges: Iterator[pa.Table], source: Source, file: Path) -
 
 
 def _cut(table: pa.Table, source: Source) -> Iterator[tuple[tuple[date, int], pa.Table]]:
-    """The rows of each day and range of buckets, from a slice of the table at a time: ordering them makes a copy."""
-    for start in range(0, table.num_rows, SLICE):
-        for day, rows in split_by_day(table.slice(start, SLICE), source.time_column).items():
-            found = shard_of(buckets(rows, source.keys), RANGES).astype(np.uint8)
-            for at, piece in by_number(rows, found, RANGES):
-                yield (day, at), piece
+    """The rows of each day and range of buckets."""
+    for day, rows in split_by_day(table, source.time_column).items():
+        found = shard_of(buckets(rows, source.keys), RANGES).astype(np.uint8)
+        for at, piece in by_number(rows, found, RANGES):
+            yield (day, at), piece
 
 
 def _ranges(spilled: Spill[tuple[date, int]], day: date) -> Iterator[pa.Table]:
