@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nightcast.local.environment import library_settings
+
 ROOT = Path(__file__).resolve().parents[1]
 FLAT = 1.25  # what "does not grow" means: at most a quarter more for many times the work
 MIB = 1 << 20
@@ -80,13 +82,14 @@ def met_by(ratio: float | None, goal: float | None) -> bool | None:
 
 
 def measure(task: Task, **arguments: Any) -> Cost:
-    """Run a task in a fresh process. Its arguments and its answer are JSON.
+    """Run a task in a fresh process, its libraries set as in Airflow's tasks. Its arguments and its answer are JSON.
 
     Raises:
         RuntimeError: the process failed; what it said is in the message.
     """
     asked = {"module": task.__module__, "task": task.__name__, "arguments": arguments}
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "include")])}
+    path = os.pathsep.join([str(ROOT), str(ROOT / "include")])
+    environment = os.environ | library_settings(os.environ) | {"PYTHONPATH": path}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.measured"],
         input=json.dumps(asked),

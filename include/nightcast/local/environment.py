@@ -132,13 +132,22 @@ def process_settings(local: Local, environment: Mapping[str, str]) -> dict[str, 
         "PATH": os.pathsep.join(path),
         "PYTHONPATH": str(local.checkout / "include"),
         "PYTHONUNBUFFERED": "1",
-        # Threads of numeric libraries in one task; several tasks share the machine.
-        "OMP_NUM_THREADS": environment.get("OMP_NUM_THREADS") or str(min(4, os.cpu_count() or 1)),
+        **library_settings(environment),
         "NO_PROXY": ",".join(filter(None, [environment.get("NO_PROXY"), "127.0.0.1", "localhost"])),
     }
     if sys.platform == "darwin":  # forked tasks otherwise die in Apple's frameworks
         found |= {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES", "no_proxy": "*"}
     return found
+
+
+def library_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """How numeric libraries use the machine, which several tasks share. What is set already stays."""
+    settings = {
+        "OMP_NUM_THREADS": str(min(4, os.cpu_count() or 1)),
+        "OMP_WAIT_POLICY": "PASSIVE",  # a thread that waits leaves its core to the other tasks
+        "MIMALLOC_ALLOW_THP": "0",  # Arrow's memory in small pages: a fifth less of it, and always as much
+    }
+    return {name: environment.get(name) or value for name, value in settings.items()}
 
 
 def component_settings(

@@ -205,7 +205,11 @@ def _fingerprint(local: Local, user: Mapping[str, str], extra: Mapping[str, str]
     """What running components depend on: their settings and the installed packages."""
     components = environment.component_settings(local, user, extra)
     settings = components | environment.owner_settings(local, user)
-    ours = {name: value for name, value in settings.items() if name.startswith(("NIGHTCAST_", "AIRFLOW", "OMP_"))}
+    ours = {
+        name: value
+        for name, value in settings.items()
+        if name.startswith(("NIGHTCAST_", "AIRFLOW", "OMP_", "MIMALLOC_"))
+    }
     parts = [
         configuration(local, _kept(place_of(local, user), components)),
         repr(sorted(ours.items())),
