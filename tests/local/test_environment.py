@@ -168,6 +168,12 @@ def test_before_the_first_start_the_command_line_knows_the_pipelines(state_folde
     assert not state_folder.exists()
 
 
+def test_libraries_share_the_machine_unless_told_otherwise(local: Local) -> None:
+    given = environment.component_settings(local, {"OMP_NUM_THREADS": "7"})
+    assert (given["OMP_NUM_THREADS"], given["OMP_WAIT_POLICY"], given["MIMALLOC_ALLOW_THP"]) == ("7", "PASSIVE", "0")
+    assert environment.component_settings(local, {"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 def test_the_web_users_have_our_passwords_in_a_private_file(local: Local) -> None:
     environment.write_passwords(local)
     file = environment.passwords_file(local)
