@@ -48,14 +48,23 @@ def results(lines: Sequence[Line], at: str, before: Mapping[str, Any] | None = N
 
     `at` is the time of the run in ISO form. A subject is replaced as a whole: its lines belong together.
     """
-    described = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    commit = _commit()
     subjects = dict(before["subjects"]) if before else {}
     for name in dict.fromkeys(line.subject for line in lines):
         own = [asdict(line) for line in lines if line.subject == name]
-        subjects[name] = {"at": at, "commit": described.stdout.strip() or "unknown", "lines": own}
+        subjects[name] = {"at": at, "commit": commit, "lines": own}
     return {"machine": machine(), "subjects": subjects}
+
+
+def _commit() -> str:
+    """What was measured: `-dirty` where any other file than the results themselves differs from the commit."""
+    described = _git("describe", "--always", "--abbrev=12")
+    changed = _git("status", "--porcelain", "--", ".", *(f":(exclude){p.relative_to(ROOT)}" for p in (JSON, PAGE)))
+    return f"{described or 'unknown'}{'-dirty' if changed else ''}"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def machine() -> dict[str, Any]:
