@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ _ARROW = {
 }
 _NAMES = {kind: name.value for name, kind in _ARROW.items()} | {pa.uint8(): "byte"}
 _SEPARATOR = "\x1f"
+_NOTHING_HASHED = hashlib.blake2b(digest_size=8)
 
 
 def arrow_type(column: Column) -> pa.DataType:
@@ -50,20 +50,20 @@ def arrow_schema(columns: Mapping[str, Column]) -> pa.Schema:
 def buckets(table: pa.Table, keys: Sequence[str]) -> npt.NDArray[np.uint8]:
     """The bucket of each row's entity, 0 to 255: first byte of blake2b over the key values.
 
-    Values are written as text, nulls as the empty text, and joined by 0x1f. Each distinct entity is looked up once.
+    Values are written as text, nulls as the empty text, and joined by 0x1f. Each distinct entity is hashed once.
     """
     texts = [pc.fill_null(pc.cast(table[key], pa.string()), "") for key in keys]
     joined = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, _SEPARATOR)
     coded = _one_chunk(joined).dictionary_encode()
-    distinct = [_bucket(key) for key in coded.dictionary.to_pylist()]
+    distinct = [_bucket(key) for key in coded.dictionary.cast(pa.binary()).to_pylist()]
     found: npt.NDArray[np.uint8] = np.array(distinct, dtype=np.uint8)[_numpy(coded.indices)]
     return found
 
 
-@lru_cache(maxsize=1 << 15)
-def _bucket(key: str) -> int:
-    """Remembered: the pieces of a stream name the same entities again and again."""
-    return hashlib.blake2b(key.encode(), digest_size=8).digest()[0]
+def _bucket(key: bytes) -> int:
+    digest = _NOTHING_HASHED.copy()  # costs half of a new one with its parameters
+    digest.update(key)
+    return digest.digest()[0]
 
 
 def shard_of(bucket: npt.ArrayLike, shards: int) -> Any:
