@@ -73,6 +73,7 @@ def _store(lake: Lake, ranges: Iterator[pa.Table], source: Source, file: Path) -
             hasher.update(piece)
             count += piece.num_rows
             yield piece
+            del piece
 
     write_parquet(file, schema, ordered())
     return StoredDay(content=hasher.hexdigest(), object=lake.put_file(file), rows=count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,9 +22,12 @@ def write_parquet(sink: Any, schema: pa.Schema, pieces: Iterable[pa.Table]) -> N
         held = plain.empty_table()
         for piece in pieces:
             held = pa.concat_tables([held, piece.cast(plain)])
-            while held.num_rows >= ROW_GROUP:
-                _write_group(writer, held.slice(0, ROW_GROUP))
-                held = held.slice(ROW_GROUP)
+            del piece
+            whole = held.num_rows - held.num_rows % ROW_GROUP
+            for at in range(0, whole, ROW_GROUP):
+                _write_group(writer, held.slice(at, ROW_GROUP))
+            if whole:
+                held = _copied(held.slice(whole))
         if held.num_rows:
             _write_group(writer, held)
 
@@ -43,6 +47,11 @@ def read_groups(data: bytes) -> Iterator[pa.Table]:
     file = pq.ParquetFile(pa.BufferReader(data))
     for group in range(file.num_row_groups):
         yield file.read_row_group(group)
+
+
+def _copied(rows: pa.Table) -> pa.Table:
+    """In memory of their own: a slice keeps the whole table that it was cut from."""
+    return rows.take(pa.array(np.arange(rows.num_rows)))
 
 
 def _write_group(writer: Any, rows: pa.Table) -> None:
