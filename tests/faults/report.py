@@ -65,6 +65,7 @@ class Stages:
         self.cluster = held.enter_context(enterable_folder()) / "cluster"
         held.callback(postgres.stop, self.cluster)
         self._server = postgres.start(self.cluster)
+        self._stage = cache(self._staged)
 
     @cached_property
     def early(self) -> World:
@@ -74,10 +75,9 @@ class Stages:
 
     def of(self, fault: Fault) -> Stage:
         """The one that a fault is played on, before each task of its night."""
-        return self._of(fault.place, fault.night)
+        return self._stage(fault.place, fault.night)
 
-    @cache  # noqa: B019 -- there is one of this class, until the end
-    def _of(self, name: str, night: date | None) -> Stage:
+    def _staged(self, name: str, night: date | None) -> Stage:
         place = self.place / f"{name}-{night}"
         if name == "retail":
             made = retail_stage(self.early, place, self.cluster, night or TONIGHT)

@@ -24,6 +24,7 @@ from demo.retail_source import EXCERPT, Retail, load, make_roles_and_database
 from nightcast.cli.text import table, timed
 from nightcast.demo import source
 from nightcast.domain.night import RunState
+from nightcast.local import postgres
 from nightcast.steps import sequence
 from steps.world import EARLY, FIRST_NIGHT, Installation, World, clock_of, prepared, scheduled
 
@@ -100,8 +101,8 @@ def nights_from(first: date, count: int) -> list[date]:
     return [first + timedelta(days=n) for n in range(count)]
 
 
-def _installed(stack: ExitStack, retail: Retail, server: object, place: Path, progress: Progress) -> World:
-    world = stack.enter_context(prepared(server, retail, place))  # type: ignore[arg-type]
+def _installed(stack: ExitStack, retail: Retail, server: postgres.Server, place: Path, progress: Progress) -> World:
+    world = stack.enter_context(prepared(server, retail, place))
     through = FIRST_NIGHT - timedelta(days=1)
     world.import_days(EARLY + timedelta(days=1), through)
     world.promote(world.train(through)["version"], through)

@@ -108,16 +108,16 @@ def write_meters(url: str, first: date = METERED, last: date = END, later: timed
     """A folder per day with two files, as two feeders would write them; all of it by some days later, or earlier."""
     files, root = fsspec.core.url_to_fs(url)
     rows = meters()
+    rows = rows.set_column(1, "read_at", pc.add(rows["read_at"], pa.scalar(later)))
     day_of = rows["read_at"].to_numpy().astype("datetime64[D]")
     north = np.array(rows["feeder"].to_pylist()) == "north"
     for n in range((last - first).days + 1):
-        day = first + timedelta(days=n)
+        day = first + later + timedelta(days=n)
         for name, feeder in (("north", north), ("south", ~north)):
             part = rows.filter(pa.array((day_of == np.datetime64(day)) & feeder))
-            part = part.set_column(1, "read_at", pc.add(part["read_at"], pa.scalar(later)))
             sink = io.BytesIO()
             pq.write_table(part, sink)
-            path = f"{root}/readings/day={day + later}/{name}.parquet"
+            path = f"{root}/readings/day={day}/{name}.parquet"
             files.makedirs(path.rpartition("/")[0], exist_ok=True)
             files.pipe_file(path, sink.getvalue())
 
