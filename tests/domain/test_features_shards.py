@@ -75,6 +75,21 @@ def test_an_entity_does_not_see_its_neighbours(seed: int, chosen: list[int]) -> 
     np.testing.assert_array_equal(some.x, expected)
 
 
+def test_features_that_are_said_to_repeat_do() -> None:
+    cube, calendar = random_scene(2, days=60)
+    entities, origin = np.arange(40), MONDAY + timedelta(days=50)
+    rows = feature_matrix(History(cube), calendar, origin, entities, make_pipeline())
+    grid = rows.x.view(np.int32).reshape(40, -1, len(rows.names))  # bits, because NaN does not equal itself
+    assert grid.shape[1] > 1
+    assert rows.first_of_entities().tolist() == list(range(0, len(rows), grid.shape[1]))
+    for name, column in zip(rows.names, np.moveaxis(grid, 2, 0), strict=True):
+        assert name not in rows.of_entity or (column == column[:, :1]).all(), name
+        assert name not in rows.of_target or (column == column[:1]).all(), name
+    assert {"rolling_mean_units_7", "age_units"} <= rows.of_entity
+    assert {"weekday", "promotion"} <= rows.of_target
+    assert "same_weekday_mean_units_2" in set(rows.names) - rows.of_entity - rows.of_target
+
+
 def test_a_history_that_starts_earlier_gives_the_same_windows_to_the_bit() -> None:
     pipeline = make_pipeline(features=tuple(f for f in make_pipeline().features if f.feature != "age"))
     cube, calendar = random_scene(3)

@@ -28,6 +28,7 @@ from nightcast.domain.profile import (
     merge_all,
     profile_column,
     profile_table,
+    repeated,
     to_json,
 )
 
@@ -195,6 +196,17 @@ def test_json_brings_back_cells_and_hashed_levels() -> None:
 def test_json_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="kind 'sketch'"):
         from_json({"kind": "sketch"})
+
+
+@given(st.lists(ANY_FLOAT, max_size=30), st.integers(1, 5))
+def test_a_repeated_profile_is_that_of_repeated_numbers(values: list[float], times: int) -> None:
+    assert repeated(numbers(np.array(values, np.float64)), times) == numbers(np.array(values * times, np.float64))
+
+
+@given(st.lists(LEVEL, max_size=30), st.integers(1, 5))
+def test_a_repeated_profile_is_that_of_repeated_categories(values: list[str | None], times: int) -> None:
+    one, many = (categories(pa.array(v, pa.string())) for v in (values, values * times))
+    assert repeated(one, times) == many
 
 
 def test_profiles_of_two_kinds_do_not_merge() -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from nightcast import models
+from nightcast.domain.profile import Kind, profile_table, to_json
 from nightcast.errors import LakeObjectCorrupt
 from nightcast.lake import Kept
 from nightcast.steps import predict, running, snapshot
@@ -39,6 +41,19 @@ def test_parts_of_any_size_give_the_same_rows_and_profiles(
     assert predictions.digest_of_table(folder.pipeline, run.origin, table) == run.row_digest
     assert lake.put_json(profiles) == told["profile"]
     assert entities == len(table["sku"].unique())
+
+
+def test_profiles_are_those_of_every_row(published: World, tmp_path: Path) -> None:
+    run = published.last_run()
+    with published.writing() as tx:
+        bundle = registry.get(tx, run.pipeline, run.model_version or 0).bundle_digest
+    lake, folder = published.rooms.lake, running.pinned_folder(run, published.rooms)
+    fitted = models.open_bundle(lake.get(bundle), bundle).fitted
+    scored = list(predict.predicted(fitted, folder, lake, str(run.manifest_digest), (0, 1)))
+    _, profiles = predict.keep(iter(scored), Kept(tmp_path / "forecasts.arrow"), folder.pipeline)
+    x = np.concatenate([rows.x for _, rows in scored])
+    columns = {name: (Kind.NUMBER, x[:, at]) for at, name in enumerate(fitted.feature_names)}
+    assert profiles["feature"] == {name: to_json(found) for name, found in profile_table(columns).items()}
 
 
 def test_small_parts_are_many_and_hold_each_entity_once(published: World) -> None:

@@ -37,12 +37,10 @@ class ConformalTable:
     def quantiles(self, prediction: Floats, sub: Floats) -> Floats:
         """Quantiles (rows, levels) of rows with these predictions and second variables; they never cross."""
         level = np.searchsorted(self.level_edges, prediction, side="right")
-        result = np.empty((len(prediction), len(self.levels)))
-        ratios = np.array(self.ratios, dtype=np.float64)
-        for b, edges in enumerate(self.sub_edges):
-            rows = np.flatnonzero(level == b)
-            result[rows] = ratios[b, np.searchsorted(edges, sub[rows], side="right")]
-        return result * prediction[:, None]
+        within = np.zeros(len(prediction), dtype=np.intp)
+        for edges in np.array(self.sub_edges, dtype=np.float64).T:
+            within += ~(sub < edges[level])  # so NaN has reached every edge
+        return np.array(self.ratios, dtype=np.float64)[level, within] * prediction[:, None]
 
 
 def table_from(plain: Mapping[str, Any]) -> ConformalTable:

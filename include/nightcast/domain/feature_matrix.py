@@ -7,7 +7,7 @@ have: so a training row sees exactly what a night would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,11 +28,14 @@ CALENDAR_AHEAD = 7  # days after the horizon that closed_after looks at, where t
 class FeatureRows:
     """Rows for a model, ordered by entity and target date.
 
-    `x` is float32 (rows, names), NaN where a feature has no value. `entity` indexes the cube's keys. `scale` is the
+    `x` is float32 (rows, names), NaN where a feature has no value. `of_entity` and `of_target` name the features that
+    are the same in all rows of an entity, or of a target date. `entity` indexes the cube's keys. `scale` is the
     entity's level at the origin in target units, `blend` the same before its floor.
     """
 
     names: tuple[str, ...]
+    of_entity: frozenset[str]
+    of_target: frozenset[str]
     origin: np.datetime64
     x: npt.NDArray[np.float32]
     entity: npt.NDArray[np.intp]
@@ -44,10 +47,16 @@ class FeatureRows:
     def __len__(self) -> int:
         return len(self.entity)
 
+    def first_of_entities(self) -> npt.NDArray[np.intp]:
+        """The first row of each entity."""
+        return np.flatnonzero(np.diff(self.entity, prepend=-1))
+
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> FeatureRows:
         """Some of the rows, by index or by flag."""
         return FeatureRows(
             names=self.names,
+            of_entity=self.of_entity,
+            of_target=self.of_target,
             origin=self.origin,
             x=self.x[rows],
             entity=self.entity[rows],
@@ -91,15 +100,15 @@ def feature_matrix(
     blend = _blend(past, pipeline.forecast.target, pipeline.model.scale)
     scale = np.maximum(blend, pipeline.model.scale.floor)
     scene = _Scene(past=past, scale=scale, targets=targets, calendar=own, known=known)
-    x = np.empty((len(entities), len(targets), len(pipeline.feature_names)), dtype=np.float32)
     columns = [c for f in pipeline.features for c in _BLOCKS[f.feature](scene, f)]
-    for i, column in enumerate(columns):
-        x[:, :, i] = column
-    repeat = len(targets)
+    x = _spread(columns, len(entities), len(targets))
+    repeat, names = len(targets), pipeline.feature_names
     return FeatureRows(
-        names=pipeline.feature_names,
+        names=names,
+        of_entity=frozenset(name for name, c in zip(names, columns, strict=True) if c.shape[1] == 1),
+        of_target=frozenset(name for name, c in zip(names, columns, strict=True) if len(c) == 1),
         origin=at,
-        x=x.reshape(len(entities) * repeat, len(pipeline.feature_names)),
+        x=x,
         entity=np.repeat(entities, repeat),
         target=np.tile(targets, len(entities)),
         horizon=np.tile(((targets - at) // ONE_DAY).astype(np.int16), len(entities)),
@@ -137,6 +146,19 @@ def _blend(past: Past, target: str, scale: Scale) -> Floats:
     for days, weight in sorted(scale.blend.items()):
         total += weight * np.nan_to_num(past.mean(target, days))
     return total
+
+
+def _spread(columns: Sequence[Floats], entities: int, targets: int) -> npt.NDArray[np.float32]:
+    """The columns as rows, of every target date of every entity."""
+    once = np.zeros((entities, 1, len(columns)), dtype=np.float32)
+    for at, column in enumerate(columns):
+        if column.shape[1] == 1:
+            once[:, :, at] = column
+    x = np.repeat(once, targets, axis=1)
+    for at, column in enumerate(columns):
+        if column.shape[1] != 1:
+            x[:, :, at] = column
+    return x.reshape(entities * targets, len(columns))
 
 
 # A block returns a feature's columns. A column has the shape (entities, targets), (entities, 1) or (1, targets).

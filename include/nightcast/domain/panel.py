@@ -98,8 +98,9 @@ class Cube:
     """Panels of consecutive calendar days as dense arrays; what an entity has no row for is 0.
 
     `keys` holds the key columns of the entities, sorted by bucket and keys. `days` is datetime64[D] without gaps.
-    `values` has per measure an int64 array (entities, days), `open` a flag per day: open in the calendar and accepted,
-    so that its zeros are real. `totals` has per measure an int64 array (days) over all entities of all shards.
+    `values` has per measure an int64 array (entities, days), a day's values beside each other in memory; `open` a flag
+    per day: open in the calendar and accepted, so that its zeros are real. `totals` has per measure an int64 array
+    (days) over all entities of all shards.
     """
 
     keys: pa.Table
@@ -145,13 +146,13 @@ def build_cube(
 
 def cube_of(rows: pa.Table, days: Sequence[PanelDay], calendar: Sequence[CalendarDay], pipeline: Pipeline) -> Cube:
     """The cube of some entities, with all their panel rows in the snapshot, in any order."""
-    codes, entities = _entities(rows, pipeline.keys)
+    codes, entities = _entities(rows, pipeline.keys, rows["bucket"])
     axis, usable = _axis(days, calendar)
     at = rows["day"].combine_chunks().to_numpy(zero_copy_only=False).astype("datetime64[D]")
     places = codes, (at - axis[:1]) // ONE_DAY
     values = {}
     for name in pipeline.measures:
-        values[name] = np.zeros((entities.num_rows, len(axis)), dtype=np.int64)
+        values[name] = np.zeros((len(axis), entities.num_rows), dtype=np.int64).T
         values[name][places] = unscaled(rows[name])
     sums = _totals(days, pipeline)
     return Cube(keys=entities.select(list(pipeline.keys)), days=axis, values=values, open=usable, totals=sums)
@@ -159,11 +160,12 @@ def cube_of(rows: pa.Table, days: Sequence[PanelDay], calendar: Sequence[Calenda
 
 def rows_of(table: pa.Table, days: frozenset[date], shard: tuple[int, int] | None) -> pa.Table:
     """The rows of a panel table on some days, of all entities or of shard (i, n) of them."""
-    kept = pc.is_in(table["day"], value_set=pa.array(sorted(days), type=pa.date32()))
-    if shard is not None:
-        at, shards = shard
-        kept = pc.and_(kept, pa.array(shard_of(table["bucket"].to_numpy(), shards) == at))
-    return table.filter(kept)
+    if not days.issuperset(table["day"].unique().to_pylist()):
+        table = table.filter(pc.is_in(table["day"], value_set=pa.array(sorted(days), type=pa.date32())))
+    if shard is None:
+        return table
+    at, shards = shard
+    return table.filter(pa.array(shard_of(table["bucket"].to_numpy(), shards) == at))
 
 
 def sums_of(cube: Cube) -> dict[str, Integers]:
@@ -198,11 +200,15 @@ def open_days(manifest: Manifest) -> tuple[npt.NDArray[np.datetime64], Flags, Fl
     return view.days, view.open, np.isin(view.days, rejected)
 
 
-def _entities(table: pa.Table, keys: Sequence[str]) -> tuple[Integers, pa.Table]:
-    """The entity of each row as an index, and the entities (keys and `bucket`) in the order of those indices."""
+def _entities(table: pa.Table, keys: Sequence[str], bucket: pa.ChunkedArray | None = None) -> tuple[Integers, pa.Table]:
+    """The entity of each row as an index, and the entities (keys and `bucket`) in the order of those indices.
+
+    `bucket` is that of each row, where it is known already.
+    """
     codes, first = group_codes(table, keys)
     distinct = table.select(list(keys)).take(pa.array(first))
-    distinct = distinct.append_column("bucket", pa.array(buckets(distinct, keys)))
+    found = pa.array(buckets(distinct, keys)) if bucket is None else bucket.take(pa.array(first))
+    distinct = distinct.append_column("bucket", found)
     order = pc.sort_indices(distinct, sort_keys=[(name, "ascending") for name in ("bucket", *keys)]).to_numpy()
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))

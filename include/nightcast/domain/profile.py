@@ -18,7 +18,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -131,6 +131,14 @@ def merge(*profiles: ColumnProfile, cells: int = LIMIT) -> ColumnProfile:
     if numbers and categories:
         raise TypeError("some profiles count numbers, others categories; expected all of a kind")
     return _merge_numbers(numbers, cells) if numbers else _merge_categories(categories)
+
+
+def repeated(profile: ColumnProfile, times: int) -> ColumnProfile:
+    """The profile of the values, each of them so many times, at least once."""
+    counts = tuple(count * times for count in profile.counts)
+    if isinstance(profile, CategoryProfile):
+        return replace(profile, missing=profile.missing * times, counts=counts)
+    return replace(profile, missing=profile.missing * times, counts=counts, total=profile.total * times)
 
 
 def merge_all(profiles: Iterable[ColumnProfile]) -> ColumnProfile | None:

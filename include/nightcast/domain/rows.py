@@ -195,12 +195,17 @@ def duplicate_mask(table: pa.Table, duplicates: Duplicates) -> npt.NDArray[np.bo
 
 def group_codes(table: pa.Table, by: Sequence[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The group of each row as a number from 0, and the first row of each group. Nulls equal each other."""
-    codes = np.zeros(table.num_rows, dtype=np.int64)
-    first = np.zeros(min(table.num_rows, 1), dtype=np.int64)
+    codes, groups = np.zeros(table.num_rows, dtype=np.int64), min(table.num_rows, 1)
     for name in by:
         coded = _one_chunk(table[name]).dictionary_encode(null_encoding="encode")
-        pairs = codes * max(len(coded.dictionary), 1) + _numpy(coded.indices)
-        _, first, codes = np.unique(pairs, return_index=True, return_inverse=True)
+        within = _numpy(coded.indices).astype(np.int64)
+        if groups <= 1:  # then these numbers already leave none out
+            codes, groups = within, len(coded.dictionary)
+        else:
+            distinct, codes = np.unique(codes * len(coded.dictionary) + within, return_inverse=True)
+            groups = len(distinct)
+    first = np.empty(groups, dtype=np.int64)
+    first[codes[::-1]] = np.arange(table.num_rows)[::-1]  # of several rows of a group the last that is written stays
     return codes, first
 
 

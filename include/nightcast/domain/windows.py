@@ -30,7 +30,7 @@ class History:
 
     def values(self, measure: str) -> Integers:
         """Values (entities, days), zero on days that do not count."""
-        return self._once("values", measure, lambda: self.cube.values[measure] * self.cube.open)
+        return self._once("values", measure, lambda: _masked(self.cube.values[measure], self.cube.open))
 
     def sums(self, measure: str) -> Integers:
         """Sums of the values before each day (entities, days + 1)."""
@@ -128,7 +128,9 @@ class Past:
         values = self._window(measure, window)
         if not values.shape[1]:
             return mean
-        squares = np.cumsum((values - mean[:, None]) ** 2, axis=1)[:, -1]
+        squares = np.zeros(self.size)
+        for day in values.T:
+            squares += (day - mean) ** 2
         return quotient(np.sqrt(squares / values.shape[1]), mean)
 
     def maximum(self, measure: str, window: int) -> Floats:
@@ -207,7 +209,7 @@ class Past:
     def _window(self, measure: str, window: int) -> Integers:
         start = self._start(window)
         at = start + np.flatnonzero(self._open[start:])
-        return self._history.values(measure)[np.ix_(self._entities, at)]
+        return self._history.values(measure).T[np.ix_(at, self._entities)].T
 
     def _weekday_positions(self, weekday: int, occurrences: int) -> npt.NDArray[np.intp]:
         return np.flatnonzero(self._open & (weekdays(self.days) == weekday))[-occurrences:]
@@ -224,10 +226,16 @@ def quotient(above: npt.ArrayLike, below: npt.ArrayLike) -> Floats:
     return np.asarray(above, dtype=np.float64) / np.where(divisor == 0, np.nan, divisor)
 
 
+def _masked(values: Integers, counted: npt.NDArray[np.bool_]) -> Integers:
+    """Values with zeros on days that do not count; most often there are only zeros on them anyway."""
+    return values * counted if values[:, ~counted].any() else values
+
+
 def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Integers:
-    result = np.zeros((*values.shape[:-1], values.shape[-1] + 1), dtype=np.int64)
-    np.cumsum(values, axis=-1, dtype=np.int64, out=result[..., 1:])
-    return result
+    """Sums before each day, laid out like a cube: a day's beside each other in memory."""
+    result = np.zeros((values.shape[-1] + 1, *values.shape[:-1]), dtype=np.int64)
+    np.cumsum(values.T, axis=0, dtype=np.int64, out=result[1:])
+    return result.T
 
 
 def _divisor(days: int) -> float:

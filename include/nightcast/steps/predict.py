@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from nightcast import models
@@ -14,7 +13,7 @@ from nightcast.domain.feature_matrix import FeatureRows, scoring_rows
 from nightcast.domain.forecast import Scores, check_fits, score
 from nightcast.domain.panel import Cube
 from nightcast.domain.pipeline import Pipeline, PipelineFolder, quantile_column
-from nightcast.domain.profile import ColumnProfile, Kind, merge, profile_table, to_json
+from nightcast.domain.profile import ColumnProfile, Kind, merge, profile_column, profile_table, repeated, to_json
 from nightcast.domain.windows import History
 from nightcast.errors import NightRefused
 from nightcast.lake import Kept, Lake, scratch
@@ -64,7 +63,7 @@ def keep(
     entities, profiles = 0, dict[tuple[str, str], ColumnProfile]()
     for table, rows in scored:
         forecasts.add(table)
-        entities += len(np.unique(rows.entity))
+        entities += len(rows.first_of_entities())
         for column, profile in _profiles(rows, table, pipeline).items():
             profiles[column] = merge(profiles[column], profile) if column in profiles else profile
     kinds: dict[str, Any] = {"feature": {}, "prediction": {}}
@@ -116,7 +115,21 @@ def prediction_table(cube: Cube, rows: FeatureRows, scores: Scores, pipeline: Pi
 def _profiles(rows: FeatureRows, table: pa.Table, pipeline: Pipeline) -> dict[tuple[str, str], ColumnProfile]:
     """Profiles of features and predictions, to be merged over parts and shards."""
     forecasts = ("mean", *(quantile_column(level) for level in pipeline.forecast.quantiles))
-    features = {name: (Kind.NUMBER, rows.x[:, at].astype(np.float64)) for at, name in enumerate(rows.names)}
     predictions_ = {name: (Kind.NUMBER, table[name].to_numpy()) for name in forecasts}
-    found = {"feature": profile_table(features), "prediction": profile_table(predictions_)}
+    found = {"feature": _feature_profiles(rows), "prediction": profile_table(predictions_)}
     return {(kind, name): profile for kind, columns in found.items() for name, profile in columns.items()}
+
+
+def _feature_profiles(rows: FeatureRows) -> dict[str, ColumnProfile]:
+    """Profiles of a night's features. Every entity has a row for every target date, so many values need one look."""
+    first = rows.first_of_entities()
+    targets = len(rows) // max(len(first), 1)
+    found = {}
+    for name, values in zip(rows.names, rows.x.T, strict=True):
+        if name in rows.of_entity:
+            found[name] = repeated(profile_column(values[first], Kind.NUMBER), targets)
+        elif name in rows.of_target:
+            found[name] = repeated(profile_column(values[:targets], Kind.NUMBER), len(first))
+        else:
+            found[name] = profile_column(values, Kind.NUMBER)
+    return found

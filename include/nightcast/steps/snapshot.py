@@ -14,7 +14,7 @@ from nightcast.domain.manifest import CalendarDay, Manifest, PanelDay, manifest_
 from nightcast.domain.night import DayState
 from nightcast.domain.panel import Cube, build_cube, cube_of, panel_schema, reconcile, rows_of, sums_of, wanted_days
 from nightcast.domain.pipeline import Pipeline, PipelineFolder
-from nightcast.domain.rows import BUCKETS
+from nightcast.domain.rows import BUCKETS, group_codes
 from nightcast.lake import Lake, Spill, by_number, scratch
 from nightcast.store.intake import IntakeState, Taken
 
@@ -142,4 +142,4 @@ def _by_bucket(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
 
 
 def _entities(rows: pa.Table, pipeline: Pipeline) -> int:
-    return int(rows.group_by(list(pipeline.keys)).aggregate([]).num_rows)
+    return len(group_codes(rows, pipeline.keys)[1])
