@@ -251,6 +251,12 @@ def test_an_error_midway_is_raised_after_the_rows_before_it(postgres_url: str) -
         list(read(postgres_url, sql, {}, {"x": plain(ColumnType.INTEGER)}))
 
 
+def test_a_row_that_is_too_long_is_refused(postgres_url: str) -> None:
+    long = "SELECT repeat('x', 3 << 20) AS x FROM generate_series(1, 2)"
+    with pytest.raises(SourceMismatch, match=r"a row of more than 1 MiB.*expected shorter rows"):
+        one(postgres_url, long, plain(ColumnType.STRING))
+
+
 def test_a_reader_may_leave_early(postgres_url: str) -> None:
     endless = read(postgres_url, "SELECT generate_series(1, 1000000000) AS x", {}, {"x": plain(ColumnType.INTEGER)})
     assert next(endless).num_rows > 0

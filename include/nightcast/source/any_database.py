@@ -16,19 +16,21 @@ from nightcast.errors import SettingMissing, SourceMismatch, SourceUnavailable
 from nightcast.source.conversion import check_columns, check_texts, to_arrow, told, without_password
 from nightcast.source.parameters import Piece, render
 
+_BATCH_ROWS = 65_536
+
 
 def read(
-    address: sa.URL, found: list[Piece], values: Mapping[str, Any], columns: Mapping[str, Column], chunk_rows: int
+    address: sa.URL, found: list[Piece], values: Mapping[str, Any], columns: Mapping[str, Column]
 ) -> Iterator[pa.RecordBatch]:
     """See `source.read`."""
     schema = arrow_schema(columns)
     with _connection(address, columns) as connection:
-        streaming = connection.execution_options(stream_results=True, max_row_buffer=chunk_rows)
+        streaming = connection.execution_options(stream_results=True, max_row_buffer=_BATCH_ROWS)
         result = streaming.execute(_bound(found, values))
         names = list(result.keys())
         check_columns(names, columns)
         places = [names.index(name) for name in columns]
-        for rows in result.partitions(chunk_rows):
+        for rows in result.partitions(_BATCH_ROWS):
             by_column = list(zip(*rows, strict=True))
             arrays = [to_arrow(n, c, by_column[at]) for (n, c), at in zip(columns.items(), places, strict=True)]
             batch = pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -10,13 +10,16 @@ import pyarrow.csv
 
 from nightcast.domain.contract import Column
 from nightcast.domain.rows import arrow_schema
+from nightcast.errors import SourceMismatch
 from nightcast.source.conversion import SQL, Sender, check_decimals, misfit
+
+BLOCK_BYTES = 1 << 20  # pyarrow reads up to 32 blocks ahead of the one that is asked for
 
 
 def batches(
-    text: IO[bytes], columns: Mapping[str, Column], order: Sequence[str], block_bytes: int, sender: Sender = SQL
+    text: IO[bytes], columns: Mapping[str, Column], order: Sequence[str], sender: Sender = SQL
 ) -> Iterator[pa.RecordBatch]:
-    """The declared columns of a text with a header line, in blocks of about so many bytes.
+    """The declared columns of a text with a header line, in blocks of about `BLOCK_BYTES`; no row may be longer.
 
     `order` is that of all columns in the text. `SourceMismatch`: a value does not fit its column; `RoundingNeeded`:
     a decimal has more digits than its scale.
@@ -25,7 +28,7 @@ def batches(
     try:
         reader = pyarrow.csv.open_csv(
             text,
-            read_options=pyarrow.csv.ReadOptions(block_size=block_bytes, use_threads=False),
+            read_options=pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             convert_options=_converting(schema),
         )
@@ -34,6 +37,11 @@ def batches(
                 check_decimals(batch, columns, sender)
                 yield batch.cast(schema)
     except pa.ArrowInvalid as error:
+        if "straddling object" in str(error):  # pyarrow's words for a row that no block holds
+            raise SourceMismatch(
+                f"{sender.name} delivers a row of more than {BLOCK_BYTES >> 20} MiB, or a quoted text without its end; "
+                f"expected shorter rows. Correct {sender.place}"
+            ) from None
         raise misfit(str(error), columns, order, sender) from None
 
 

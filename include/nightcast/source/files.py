@@ -30,7 +30,6 @@ from nightcast.source.conversion import (
 )
 from nightcast.source.file_store import FileStore
 
-_BLOCK_BYTES = 4 << 20
 _NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -161,7 +160,7 @@ def _csv(store: FileStore, file: _File, wanted: _Wanted) -> Iterator[pa.RecordBa
         inside = _inside(file, names, wanted.columns)
     some = {name: wanted.columns[name] for name in inside}
     try:
-        for batch in csv_text.batches(opened, some, names, _BLOCK_BYTES, file.sender):
+        for batch in csv_text.batches(opened, some, names, file.sender):
             yield _with_folders(batch, file, wanted.columns)
     except RoundingNeeded as error:
         raise misfit_of(error.column, wanted.columns, "found a value with more digits", file.sender) from None

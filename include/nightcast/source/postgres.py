@@ -24,8 +24,6 @@ from nightcast.source.parameters import Piece, render
 
 Connection = psycopg2.extensions.connection
 
-_BYTES_PER_ROW = 32  # a guess that only decides the size of batches
-_LARGEST_ROW = 1 << 20
 _SEARCH_SECONDS = 60
 _SESSION = {
     "application_name": "nightcast",
@@ -50,7 +48,6 @@ def read(
     found: list[Piece],
     values: Mapping[str, Any],
     columns: Mapping[str, Column],
-    chunk_rows: int,
     session: Session,
 ) -> Iterator[pa.RecordBatch]:
     """See `source.read`."""
@@ -61,7 +58,7 @@ def read(
         copy = pg.SQL("COPY (SELECT {} FROM (\n{}\n) AS extracted) TO STDOUT (FORMAT csv, HEADER)").format(names, inner)
         stream = _Stream(connection, copy.as_string(connection))
         try:
-            yield from _batches(stream, columns, max(chunk_rows * _BYTES_PER_ROW, _LARGEST_ROW))
+            yield from _batches(stream, columns)
         except RoundingNeeded as error:
             raise misfit_of(
                 error.column, columns, _too_precise(address, inner, error.column, columns, session)
@@ -128,9 +125,9 @@ def _too_precise(address: sa.URL, inner: pg.SQL, name: str, columns: Mapping[str
     return f"found {row[0]}" if row else "found a value with too many digits"
 
 
-def _batches(stream: _Stream, columns: Mapping[str, Column], block_bytes: int) -> Iterator[pa.RecordBatch]:
+def _batches(stream: _Stream, columns: Mapping[str, Column]) -> Iterator[pa.RecordBatch]:
     try:
-        yield from csv_text.batches(stream.source, columns, list(columns), block_bytes)
+        yield from csv_text.batches(stream.source, columns, list(columns))
     except (SourceMismatch, RoundingNeeded):
         stream.check()  # where the source failed, what is wrong with the text is only an effect
         raise

@@ -21,11 +21,10 @@ def read(
     sql: str,
     values: Mapping[str, Any],
     columns: Mapping[str, Column],
-    chunk_rows: int = 65_536,
     timeout_seconds: int = TIMEOUT_SECONDS,
     timezone: str = "UTC",
 ) -> Iterator[pa.RecordBatch]:
-    """The declared columns of one SELECT, as batches of about `chunk_rows` rows in `domain.rows.arrow_schema`.
+    """The declared columns of one SELECT, as batches in `domain.rows.arrow_schema`.
 
     `values` gives each `:name` of the text a str, int, float, bool, Decimal, date, datetime or None. Other columns
     never leave a Postgres source. `SourceMismatch`: a declared column is not there, a value does not fit its declared
@@ -37,8 +36,8 @@ def read(
     address, found = _address(url), _checked(sql, values)
     if _is_postgres(address):
         session = postgres.Session(timeout_seconds=timeout_seconds, timezone=timezone)
-        return postgres.read(address, found, values, columns, chunk_rows, session)
-    return any_database.read(address, found, values, columns, chunk_rows)
+        return postgres.read(address, found, values, columns, session)
+    return any_database.read(address, found, values, columns)
 
 
 def query(
