@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ def fit(parameters: Mapping[str, Any], x: Features, y: Floats, weight: Floats, s
 
 def predict(model: Any, x: Features, threads: int | None) -> Floats:
     """What the model says of each row."""
-    with threadpool_limits(threads, user_api="openmp"):
+    limits = nullcontext() if threads is None else threadpool_limits(threads, user_api="openmp")  # takes milliseconds
+    with limits:
         return np.asarray(model.predict(x), dtype=np.float64)
 
 

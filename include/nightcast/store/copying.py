@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import psycopg2
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -26,9 +27,8 @@ TRAILER = b"\xff\xff"
 CHUNK = 65_536  # rows in memory at once
 _EPOCH = 10_957  # days from 1970-01-01 to 2000-01-01
 _WIRE = {pa.int16(): ">i2", pa.int32(): ">i4", pa.int64(): ">i8", pa.float64(): ">f8", pa.date32(): ">i4"}
+_LENGTH = ">i4"
 _CANONICAL_NAN = np.float64("nan")
-
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def copy_in(tx: Connection, relation: sql.Identifier, rows: pa.Table | Iterable[pa.Table]) -> int:
@@ -69,7 +69,7 @@ def digest_of_query(tx: Connection, query: Query) -> str:
     return sink.digest.hexdigest()
 
 
-def encode(tables: Iterable[pa.Table]) -> Iterator[bytes]:
+def encode(tables: Iterable[pa.Table]) -> Iterator[bytes | memoryview]:
     """The rows of all tables in binary COPY form, a chunk of rows at a time."""
     yield HEADER
     for table in tables:
@@ -79,59 +79,50 @@ def encode(tables: Iterable[pa.Table]) -> Iterator[bytes]:
     yield TRAILER
 
 
-def _rows(batch: pa.RecordBatch) -> bytes:
-    """Every field at its place: the places are known once the lengths of the texts are."""
-    columns = [_text(column) if pa.types.is_string(column.type) else _fixed(column) for column in batch.columns]
-    length = np.full(batch.num_rows, 2, np.int64)
-    for lengths, _ in columns:
-        length += 4 + lengths
-    place = np.concatenate(([0], np.cumsum(length)))
-    out: Bytes = np.zeros(int(place[-1]), np.uint8)
-    at = place[:-1]
-    _put(out, at, np.full(batch.num_rows, len(columns), ">i2"))
-    at = at + 2
-    for lengths, values in columns:
-        _put(out, at, lengths.astype(">i4"))
-        at = at + 4
-        if values.ndim == 2:
-            out[at[:, None] + np.arange(values.shape[1])] = values
+def _rows(batch: pa.RecordBatch) -> memoryview:
+    """A row is its texts, and between them what has the same width in every row: Arrow joins them row by row."""
+    parts: list[pa.Array] = []
+    fields: list[tuple[str, Any]] = [(">i2", batch.num_columns)]
+    for column in batch.columns:
+        if column.null_count:
+            raise ValueError("nulls cannot be copied; expected a value in every row")
+        if pa.types.is_string(column.type):
+            fields.append((_LENGTH, pc.binary_length(column).to_numpy()))
+            parts += [_block(fields, batch.num_rows), column.cast(pa.binary())]
+            fields = []
         else:
-            starts = np.cumsum(lengths) - lengths
-            out[np.repeat(at - starts, lengths) + np.arange(len(values))] = values
-        at = at + lengths
-    return out.tobytes()
+            wire = _WIRE[column.type]
+            fields += [(_LENGTH, np.dtype(wire).itemsize), (wire, _values(column))]
+    if fields:
+        parts.append(_block(fields, batch.num_rows))
+    joined = pc.binary_join_element_wise(*parts, b"")
+    _, ends, data = joined.buffers()
+    return memoryview(data)[: np.frombuffer(ends, np.int32)[batch.num_rows]]
 
 
-def _put(out: Bytes, at: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> None:
-    width = values.dtype.itemsize
-    out[at[:, None] + np.arange(width)] = values.view(np.uint8).reshape(-1, width)
+def _block(fields: list[tuple[str, Any]], rows: int) -> pa.Array:
+    """Fields of fixed width beside each other, each one number or a number per row, as a binary value per row."""
+    block = np.empty(rows, np.dtype([(f"field {at}", wire) for at, (wire, _) in enumerate(fields)]))
+    for at, (_, values) in enumerate(fields):
+        block[f"field {at}"] = values
+    ends = np.arange(rows + 1, dtype=np.int32) * np.int32(block.dtype.itemsize)
+    return pa.Array.from_buffers(pa.binary(), rows, [None, pa.py_buffer(ends), pa.py_buffer(block)])
 
 
-def _fixed(column: pa.Array) -> tuple[np.ndarray[Any, Any], Bytes]:
-    if column.null_count:
-        raise ValueError("nulls cannot be copied; expected a value in every row")
-    days = pa.types.is_date32(column.type)
-    values = column.cast(pa.int32()).to_numpy() - _EPOCH if days else column.to_numpy(zero_copy_only=False)
+def _values(column: pa.Array) -> np.ndarray[Any, Any]:
+    """The numbers of a column as Postgres counts them."""
+    if pa.types.is_date32(column.type):
+        return np.asarray(column.cast(pa.int32()).to_numpy() - _EPOCH)
+    values = np.asarray(column.to_numpy(zero_copy_only=False))
     if pa.types.is_floating(column.type):
         values = np.where(np.isnan(values), _CANONICAL_NAN, values)  # one NaN, as Postgres has
-    wire = np.ascontiguousarray(values.astype(_WIRE[column.type]))
-    width = wire.dtype.itemsize
-    return np.full(len(wire), width, np.int64), wire.view(np.uint8).reshape(-1, width)
-
-
-def _text(column: pa.Array) -> tuple[np.ndarray[Any, Any], Bytes]:
-    if column.null_count:
-        raise ValueError("nulls cannot be copied; expected a value in every row")
-    _, offsets, data = column.buffers()
-    bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
-    raw: Bytes = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
-    return np.diff(bounds), raw[bounds[0] : bounds[-1]]
+    return values
 
 
 class _Stream(io.RawIOBase):
     """Pieces of bytes as a file to read."""
 
-    def __init__(self, pieces: Iterator[bytes]):
+    def __init__(self, pieces: Iterator[bytes | memoryview]):
         self._pieces, self._left = pieces, memoryview(b"")
         self.error: BaseException | None = None
 
