@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from nightcast import models
+from nightcast.domain.forecast import Fitted
 from nightcast.domain.profile import Kind, profile_table, to_json
 from nightcast.errors import LakeObjectCorrupt
 from nightcast.lake import Kept
@@ -23,16 +24,22 @@ pytestmark = pytest.mark.postgres
 PARTS = [(1 << 19, 10_000), (4 << 20, 5_000_000), (1 << 40, 1_000)]  # bytes of a part, rows held
 
 
+def pinned_model(world: World) -> Fitted:
+    run = world.last_run()
+    with world.writing() as tx:
+        bundle = registry.get(tx, run.pipeline, run.model_version or 0).bundle_digest
+    return models.open_bundle(world.rooms.lake.get(bundle), bundle).fitted
+
+
 @pytest.mark.parametrize(("budget", "held"), PARTS)
 def test_parts_of_any_size_give_the_same_rows_and_profiles(
     published: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, budget: int, held: int
 ) -> None:
     run = published.last_run()
     with published.writing() as tx:
-        bundle = registry.get(tx, run.pipeline, run.model_version or 0).bundle_digest
         told = fence.results_of(tx, run.run_id, "predict")[0]
     lake, folder = published.rooms.lake, running.pinned_folder(run, published.rooms)
-    fitted = models.open_bundle(lake.get(bundle), bundle).fitted
+    fitted = pinned_model(published)
     monkeypatch.setattr(predict, "cubes", partial(snapshot.cubes, budget=budget, held=held))
     forecasts = Kept(tmp_path / "forecasts.arrow")
     scored = predict.predicted(fitted, folder, lake, str(run.manifest_digest), (0, 1))
@@ -45,10 +52,8 @@ def test_parts_of_any_size_give_the_same_rows_and_profiles(
 
 def test_profiles_are_those_of_every_row(published: World, tmp_path: Path) -> None:
     run = published.last_run()
-    with published.writing() as tx:
-        bundle = registry.get(tx, run.pipeline, run.model_version or 0).bundle_digest
     lake, folder = published.rooms.lake, running.pinned_folder(run, published.rooms)
-    fitted = models.open_bundle(lake.get(bundle), bundle).fitted
+    fitted = pinned_model(published)
     scored = list(predict.predicted(fitted, folder, lake, str(run.manifest_digest), (0, 1)))
     _, profiles = predict.keep(iter(scored), Kept(tmp_path / "forecasts.arrow"), folder.pipeline)
     x = np.concatenate([rows.x for _, rows in scored])

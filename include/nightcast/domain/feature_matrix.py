@@ -7,7 +7,7 @@ have: so a training row sees exactly what a night would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -100,15 +100,17 @@ def feature_matrix(
     blend = _blend(past, pipeline.forecast.target, pipeline.model.scale)
     scale = np.maximum(blend, pipeline.model.scale.floor)
     scene = _Scene(past=past, scale=scale, targets=targets, calendar=own, known=known)
-    columns = [c for f in pipeline.features for c in _BLOCKS[f.feature](scene, f)]
-    x = _spread(columns, len(entities), len(targets))
     repeat, names = len(targets), pipeline.feature_names
+    x = np.empty((len(entities), repeat, len(names)), dtype=np.float32)
+    columns = [c for f in pipeline.features for c in _BLOCKS[f.feature](scene, f)]
+    for i, column in enumerate(columns):
+        x[:, :, i] = column
     return FeatureRows(
         names=names,
         of_entity=frozenset(name for name, c in zip(names, columns, strict=True) if c.shape[1] == 1),
         of_target=frozenset(name for name, c in zip(names, columns, strict=True) if len(c) == 1),
         origin=at,
-        x=x,
+        x=x.reshape(len(entities) * repeat, len(names)),
         entity=np.repeat(entities, repeat),
         target=np.tile(targets, len(entities)),
         horizon=np.tile(((targets - at) // ONE_DAY).astype(np.int16), len(entities)),
@@ -146,19 +148,6 @@ def _blend(past: Past, target: str, scale: Scale) -> Floats:
     for days, weight in sorted(scale.blend.items()):
         total += weight * np.nan_to_num(past.mean(target, days))
     return total
-
-
-def _spread(columns: Sequence[Floats], entities: int, targets: int) -> npt.NDArray[np.float32]:
-    """The columns as rows, of every target date of every entity."""
-    once = np.zeros((entities, 1, len(columns)), dtype=np.float32)
-    for at, column in enumerate(columns):
-        if column.shape[1] == 1:
-            once[:, :, at] = column
-    x = np.repeat(once, targets, axis=1)
-    for at, column in enumerate(columns):
-        if column.shape[1] != 1:
-            x[:, :, at] = column
-    return x.reshape(entities * targets, len(columns))
 
 
 # A block returns a feature's columns. A column has the shape (entities, targets), (entities, 1) or (1, targets).
